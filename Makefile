@@ -1,0 +1,46 @@
+# `make demo` and `make test` set up all they need. PYTHON names the interpreter to build .venv from.
+PYTHON ?= python3.11
+VENV := .venv
+RUN := $(VENV)/bin/python
+STAMP := $(VENV)/.installed
+JSON ?=
+export DAGSTER_TELEMETRY_ENABLED ?= false
+export MLFLOW_DISABLE_TELEMETRY ?= true
+export GX_ANALYTICS_ENABLED ?= false
+
+.PHONY: setup demo ui test check lock bench clean
+.DELETE_ON_ERROR:
+
+setup: $(STAMP)
+
+$(STAMP): requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(RUN) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $(STAMP)
+
+demo: $(STAMP)
+	$(RUN) -m examples.bike_demand.demo $(if $(JSON),--json "$(JSON)")
+
+ui: $(STAMP)
+	$(RUN) -m examples.bike_demand.ui
+
+test: $(STAMP)
+	$(RUN) -m pytest -n 2 --dist worksteal
+
+check: $(STAMP)
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
+	$(VENV)/bin/lint-imports --no-cache
+
+bench: $(STAMP)
+	$(RUN) benchmarks/import_cost.py
+
+# Writes the lock anew from pyproject.toml; needs uv on the path.
+lock:
+	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
+	  --no-strip-extras --no-emit-index-url --no-emit-find-links --no-annotate --no-header -o requirements.lock
+
+clean:
+	rm -rf $(VENV) .demo .mypy_cache .ruff_cache .pytest_cache

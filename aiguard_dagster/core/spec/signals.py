@@ -1,0 +1,152 @@
+"""What can be measured: one model a kind, told apart by ``kind``."""
+
+from enum import StrEnum
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from aiguard_dagster.core.durations import PositiveDuration, Ratio
+from aiguard_dagster.core.spec.base import Spec
+from aiguard_dagster.core.verdicts import Direction
+
+
+class Layer(StrEnum):
+    """Where a signal looks; a breach further up explains the breaches below it."""
+
+    SOURCE = "source"
+    PIPELINE = "pipeline"
+    FEATURES = "features"
+    METADATA = "metadata"
+    MODEL = "model"
+    USE = "use"
+
+
+class SignalBase(Spec):
+    """What every signal declares of itself besides its options."""
+
+    layer: ClassVar[Layer]
+    judges_data: ClassVar[bool]
+    """True: measured in the run that materialises the table. False: from profiles, by the sensor."""
+
+    @property
+    def direction(self) -> Direction:
+        """The bad direction of the value."""
+        return "high"
+
+
+Share = Annotated[Ratio, Field(ge=0, le=1)]
+
+
+class Freshness(SignalBase):
+    """How old the newest row is, in seconds, at the end of the partition or now."""
+
+    layer: ClassVar[Layer] = Layer.SOURCE
+    judges_data: ClassVar[bool] = True
+    kind: Literal["freshness"] = "freshness"
+    table: str
+    max_age: PositiveDuration
+    """The newest row may be this old, by the table's ``time`` column."""
+
+
+class Schema(SignalBase):
+    """Columns that are missing, retyped or unexpected, counted."""
+
+    layer: ClassVar[Layer] = Layer.FEATURES
+    judges_data: ClassVar[bool] = True
+    kind: Literal["schema"] = "schema"
+    table: str
+    columns: dict[str, str] = Field(min_length=1)
+    """Name to type: int, float, string, boolean, timestamp, date, any."""
+    allow_extra: bool = True
+    """Whether columns that are not named are welcome."""
+
+
+class Completeness(SignalBase):
+    """The worst of: rows against ``min_rows``, time slots filled, values not null. From 0 to 1."""
+
+    layer: ClassVar[Layer] = Layer.PIPELINE
+    judges_data: ClassVar[bool] = True
+    kind: Literal["completeness"] = "completeness"
+    table: str
+    min_rows: Annotated[int, Field(ge=1)] | None = None
+    every: PositiveDuration | None = None
+    """The table's time column should have at least one row in each slot of this length."""
+    columns: tuple[str, ...] | None = None
+    """Columns whose nulls count; all when left out."""
+
+    @property
+    def direction(self) -> Direction:
+        """A smaller share is worse."""
+        return "low"
+
+
+class Pandera(SignalBase):
+    """Failures of a pandera schema: values and columns that break it, counted."""
+
+    layer: ClassVar[Layer] = Layer.FEATURES
+    judges_data: ClassVar[bool] = True
+    kind: Literal["pandera"] = "pandera"
+    table: str
+    schema_: Annotated[str, Field(alias="schema", pattern=r"^[\w.]+:[\w.]+$")]
+    """Import path of a DataFrameModel or DataFrameSchema, ``package.module:Name``."""
+
+
+class Drift(SignalBase):
+    """How far the columns have moved from the baseline; the worst column speaks."""
+
+    layer: ClassVar[Layer] = Layer.FEATURES
+    judges_data: ClassVar[bool] = False
+    kind: Literal["drift"] = "drift"
+    table: str
+    window: PositiveDuration
+    columns: tuple[str, ...] | None = None
+    """Columns to compare; all that the baseline profiled when left out."""
+    min_samples: Annotated[int, Field(ge=1)] = 100
+    min_coverage: Share = 0.8
+    """Share of the window's partitions that must be there."""
+
+
+RegressionMetric = Literal["mae", "rmse", "bias"]
+ClassificationMetric = Literal["accuracy", "precision", "recall", "f1"]
+LOWER_IS_BETTER = frozenset({"mae", "rmse", "bias"})
+
+
+class Performance(SignalBase):
+    """How well predictions meet the labels that have arrived."""
+
+    layer: ClassVar[Layer] = Layer.MODEL
+    judges_data: ClassVar[bool] = False
+    kind: Literal["performance"] = "performance"
+    table: str = "predictions"
+    metric: RegressionMetric | ClassificationMetric
+    """``bias`` is the absolute value of the mean error; precision, recall and f1 are macro means."""
+    window: PositiveDuration
+    min_samples: Annotated[int, Field(ge=1)] = 100
+    min_coverage: Share = 0.8
+    """Share of the window's partitions, and of its rows that have a label, that must be there."""
+
+    @property
+    def direction(self) -> Direction:
+        """Errors are worse when high, scores when low."""
+        return "high" if self.metric in LOWER_IS_BETTER else "low"
+
+
+class Cost(SignalBase):
+    """Spend per 1,000 predictions, in the currency of the cost column."""
+
+    layer: ClassVar[Layer] = Layer.USE
+    judges_data: ClassVar[bool] = False
+    kind: Literal["cost"] = "cost"
+    table: str = "predictions"
+    window: PositiveDuration
+    min_samples: Annotated[int, Field(ge=1)] = 100
+    min_coverage: Share = 0.8
+    """Share of the window's partitions, and of its predictions that have a cost, that must be there."""
+
+
+Signal = Annotated[
+    Freshness | Schema | Completeness | Pandera | Drift | Performance | Cost,
+    Field(discriminator="kind"),
+]
+DataSignal = Freshness | Schema | Completeness | Pandera
+DeltaSignal = Drift | Performance | Cost

@@ -1,0 +1,129 @@
+"""What a signal measured, and what the limit says of it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal, assert_never
+
+Direction = Literal["high", "low"]
+"""The bad direction of a signal: ``high`` when larger values are worse."""
+
+
+class Verdict(StrEnum):
+    """``ok``, ``breach``, ``inconclusive`` (too little data), ``error`` (could not measure)."""
+
+    OK = "ok"
+    BREACH = "breach"
+    INCONCLUSIVE = "inconclusive"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """A half-open span of event time, ``[start, end)``, both aware and in UTC."""
+
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One column (or other piece) that explains a measurement, worst first in its list."""
+
+    name: str
+    value: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """One value of one signal.
+
+    Attributes:
+        value: In the signal's own unit; None where nothing could be measured.
+        n: Rows (or labelled rows, or predictions) that the value rests on.
+        window: The span of event time it speaks of.
+        as_of: The event time it speaks for.
+        coverage: Share, 0 to 1, of what should have been measured that was.
+        parts: The few columns that explain the value, worst first.
+        note: Why there is no value, or anything a reader must know; empty if nothing.
+    """
+
+    value: float | None
+    n: int
+    window: Window
+    as_of: datetime
+    coverage: float = 1.0
+    parts: tuple[Part, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Threshold:
+    """A limit made concrete: the value that a measurement must not cross, and where it is from."""
+
+    value: float
+    direction: Direction
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """The verdict of one rule for one event time.
+
+    Attributes:
+        rule: The rule's name.
+        verdict: What the limit says of the measurement.
+        measurement: What was measured.
+        threshold: The limit in force; None when there was none to be had.
+        subject: The champion's version that was judged; None for rules on the data alone.
+        reason: One sentence for a reader.
+        fingerprint: Names the inputs; the same inputs give the same fingerprint.
+    """
+
+    rule: str
+    verdict: Verdict
+    measurement: Measurement
+    threshold: Threshold | None
+    subject: str | None
+    reason: str
+    fingerprint: str = ""
+
+
+def crosses(value: float, threshold: Threshold) -> bool:
+    """Whether the value lies beyond the limit; a value on the limit does not."""
+    match threshold.direction:
+        case "high":
+            return value > threshold.value
+        case "low":
+            return value < threshold.value
+        case _:
+            assert_never(threshold.direction)
+
+
+def judge(
+    measurement: Measurement,
+    threshold: Threshold,
+    *,
+    min_samples: int = 1,
+    min_coverage: float = 0.0,
+) -> tuple[Verdict, str]:
+    """Compare a measurement with its limit.
+
+    Too few samples, too little coverage and no value at all are ``inconclusive``, never ``ok``.
+
+    Returns:
+        The verdict and one sentence that says why.
+    """
+    side = "above" if threshold.direction == "high" else "below"
+    if measurement.n < min_samples:
+        return Verdict.INCONCLUSIVE, f"only {measurement.n} of {min_samples} samples needed"
+    if measurement.coverage < min_coverage:
+        share = f"{measurement.coverage:.0%} of {min_coverage:.0%} coverage needed"
+        return Verdict.INCONCLUSIVE, f"only {share}"
+    if measurement.value is None or measurement.value != measurement.value:
+        return Verdict.INCONCLUSIVE, measurement.note or "no data"
+    told = f"{measurement.value:.4g}, limit {threshold.value:.4g} ({threshold.source})"
+    if crosses(measurement.value, threshold):
+        return Verdict.BREACH, f"{told}: {side} the limit"
+    return Verdict.OK, told
