@@ -1,0 +1,1 @@
+"""Signals: how each kind is measured, one file a kind."""

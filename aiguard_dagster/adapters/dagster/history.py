@@ -1,0 +1,96 @@
+"""The one module that reaches below Dagster's public API: check history and storage ids.
+
+Pinned to dagster 1.13; ``tests/adapters/dagster`` fails first when Dagster moves these.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import dagster as dg
+from dagster._core.events import DagsterEventType
+
+from aiguard_dagster.adapters.dagster.metadata import (
+    decision_from_metadata,
+    decision_metadata,
+    point_from_metadata,
+)
+from aiguard_dagster.core.decisions import Decision
+from aiguard_dagster.core.lifecycle import Point
+
+MOST_EVALUATIONS = 2_000
+PAGE = 500
+"""Newest evaluations of one check that are read; a daily rule reaches back five years."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredEvaluation:
+    """One check evaluation of ours from the event log."""
+
+    point: Point
+    fingerprint: str
+
+
+def read_evaluations(
+    instance: dg.DagsterInstance, check: dg.AssetCheckKey, *, most: int = MOST_EVALUATIONS
+) -> tuple[StoredEvaluation, ...]:
+    """The evaluations of one check, oldest write first; rows that are not ours are left out."""
+    records = []
+    cursor = None
+    while len(records) < most:
+        page = instance.event_log_storage.get_asset_check_execution_history(
+            check, limit=min(PAGE, most - len(records)), cursor=cursor
+        )
+        records += page
+        if len(page) < PAGE:
+            break
+        cursor = page[-1].id
+    found = []
+    for record in reversed(records):
+        evaluation = record.evaluation if record.status.value != "PLANNED" else None
+        point = point_from_metadata(evaluation.metadata) if evaluation else None
+        if evaluation and point:
+            mark = evaluation.metadata.get("aiguard/fingerprint")
+            found.append(StoredEvaluation(point=point, fingerprint=str(mark.value) if mark else ""))
+    return tuple(found)
+
+
+def read_decisions(instance: dg.DagsterInstance, guard_key: dg.AssetKey) -> tuple[Decision, ...]:
+    """All decisions of one guard, oldest write first."""
+    found = []
+    cursor = None
+    while True:
+        page = instance.fetch_observations(guard_key, limit=1_000, cursor=cursor, ascending=True)
+        for record in page.records:
+            event = record.asset_observation
+            decision = decision_from_metadata(event.metadata) if event else None
+            if decision:
+                found.append(decision)
+        if not page.has_more:
+            return tuple(found)
+        cursor = page.cursor
+
+
+def decision_event(guard_key: dg.AssetKey, decision: Decision) -> dg.AssetObservation:
+    """The Dagster event that records a decision."""
+    return dg.AssetObservation(
+        asset_key=guard_key,
+        description=f"{decision.kind.value}: {decision.reason}",
+        metadata=decision_metadata(decision),
+    )
+
+
+def materialized(
+    instance: dg.DagsterInstance, key: dg.AssetKey, *, partitions: Sequence[str] | None = None
+) -> Mapping[str, int]:
+    """Storage id of the newest materialisation by partition key."""
+    return instance.get_latest_storage_id_by_partition(
+        key,
+        DagsterEventType.ASSET_MATERIALIZATION,
+        set(partitions) if partitions is not None else None,
+    )
+
+
+def newest_materialization(instance: dg.DagsterInstance, key: dg.AssetKey) -> int | None:
+    """Storage id of the newest materialisation of an asset without partitions."""
+    records = instance.fetch_materializations(key, limit=1).records
+    return records[0].storage_id if records else None

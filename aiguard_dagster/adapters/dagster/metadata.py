@@ -1,0 +1,108 @@
+"""Evaluations and decisions as Dagster metadata, and back."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+
+from aiguard_dagster.core.decisions import Decision, DecisionKind
+from aiguard_dagster.core.lifecycle import Point
+from aiguard_dagster.core.verdicts import Evaluation, Verdict
+
+Metadata = dict[str, dg.MetadataValue[Any]]
+
+
+def evaluation_metadata(evaluation: Evaluation) -> Metadata:
+    """What is recorded with a check evaluation; numbers plot in Dagster's UI."""
+    measurement, threshold = evaluation.measurement, evaluation.threshold
+    found: Metadata = {
+        "aiguard/verdict": dg.MetadataValue.text(evaluation.verdict.value),
+        "aiguard/reason": dg.MetadataValue.text(evaluation.reason),
+        "aiguard/n": dg.MetadataValue.int(measurement.n),
+        "aiguard/coverage": dg.MetadataValue.float(float(measurement.coverage)),
+        "aiguard/as_of": dg.MetadataValue.timestamp(measurement.as_of),
+        "aiguard/window_start": dg.MetadataValue.timestamp(measurement.window.start),
+    }
+    if measurement.value is not None:
+        found["aiguard/value"] = dg.MetadataValue.float(float(measurement.value))
+    if threshold is not None:
+        found["aiguard/limit"] = dg.MetadataValue.float(float(threshold.value))
+        found["aiguard/limit_source"] = dg.MetadataValue.text(threshold.source)
+    if evaluation.subject is not None:
+        found["aiguard/champion"] = dg.MetadataValue.text(evaluation.subject)
+    if evaluation.fingerprint:
+        found["aiguard/fingerprint"] = dg.MetadataValue.text(evaluation.fingerprint)
+    if measurement.note:
+        found["aiguard/note"] = dg.MetadataValue.text(measurement.note)
+    if measurement.parts:
+        found["aiguard/columns"] = dg.MetadataValue.table(
+            records=[
+                dg.TableRecord({"column": p.name, "value": float(p.value), "what": p.text})
+                for p in measurement.parts
+            ],
+            schema=dg.TableSchema(
+                columns=[
+                    dg.TableColumn("column", "string"),
+                    dg.TableColumn("value", "float"),
+                    dg.TableColumn("what", "string"),
+                ]
+            ),
+        )
+    return found
+
+
+def point_from_metadata(metadata: Mapping[str, dg.MetadataValue[Any]]) -> Point | None:
+    """The verdict that a check evaluation recorded; None where it is not one of ours."""
+    if "aiguard/verdict" not in metadata or "aiguard/as_of" not in metadata:
+        return None
+    as_of = _time(metadata["aiguard/as_of"])
+    start = metadata.get("aiguard/window_start")
+    return Point(
+        as_of=as_of,
+        start=_time(start) if start else as_of,
+        verdict=Verdict(_plain(metadata, "aiguard/verdict")),
+        subject=_plain(metadata, "aiguard/champion"),
+        reason=str(_plain(metadata, "aiguard/reason") or ""),
+        value=_plain(metadata, "aiguard/value"),
+        limit=_plain(metadata, "aiguard/limit"),
+        n=_plain(metadata, "aiguard/n") or 0,
+    )
+
+
+def decision_metadata(decision: Decision) -> Metadata:
+    """What is recorded with a decision."""
+    return {
+        "aiguard/decision": dg.MetadataValue.text(decision.kind.value),
+        "aiguard/as_of": dg.MetadataValue.timestamp(decision.at),
+        "aiguard/incident": dg.MetadataValue.text(decision.incident),
+        "aiguard/rule": dg.MetadataValue.text(decision.rule),
+        "aiguard/reason": dg.MetadataValue.text(decision.reason),
+        "aiguard/actor": dg.MetadataValue.text(decision.actor),
+        "aiguard/evidence": dg.MetadataValue.json(json.loads(json.dumps(dict(decision.evidence)))),
+    }
+
+
+def decision_from_metadata(metadata: Mapping[str, dg.MetadataValue[Any]]) -> Decision | None:
+    """The inverse of :func:`decision_metadata`; None where it is no decision."""
+    if "aiguard/decision" not in metadata:
+        return None
+    return Decision(
+        kind=DecisionKind(_plain(metadata, "aiguard/decision")),
+        at=_time(metadata["aiguard/as_of"]),
+        incident=_plain(metadata, "aiguard/incident"),
+        rule=_plain(metadata, "aiguard/rule"),
+        reason=_plain(metadata, "aiguard/reason"),
+        actor=_plain(metadata, "aiguard/actor"),
+        evidence=_plain(metadata, "aiguard/evidence"),
+    )
+
+
+def _plain(metadata: Mapping[str, dg.MetadataValue[Any]], key: str) -> Any:  # noqa: ANN401
+    found = metadata.get(key)
+    return found.value if found is not None else None
+
+
+def _time(value: dg.MetadataValue[Any]) -> datetime:
+    return datetime.fromtimestamp(float(value.value), tz=UTC)

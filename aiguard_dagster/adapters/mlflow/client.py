@@ -1,0 +1,60 @@
+"""A client of one MLflow, and its refusals as our errors."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from aiguard_dagster.core.errors import ActionError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+PATIENCE = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "15",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+}
+
+
+def connect(tracking_uri: str, *, registry_uri: str | None = None) -> "MlflowClient":
+    """A client of the MLflow at ``tracking_uri``; MLflow's global tracking URI stays as it is.
+
+    MLflow's own patience (7 retries of 120 s) keeps one call alive for minutes while a server is
+    down, longer than a sensor may run. There is no such setting on the client, so it is set in the
+    environment, for this process, and only where the user has set nothing.
+    """
+    from mlflow import MlflowClient
+
+    for name, value in PATIENCE.items():
+        os.environ.setdefault(name, value)
+    return MlflowClient(tracking_uri=tracking_uri, registry_uri=registry_uri)
+
+
+@contextmanager
+def asking(
+    what: str, *, hint: str = "see that MLflow runs and that this user may do it"
+) -> Iterator[None]:
+    """Turn MLflow's refusals into an ActionError that says what was asked for.
+
+    Args:
+        what: Where and what, such as ``bike_demand: set alias champion to version 3``.
+        hint: What to do about it.
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except (MlflowException, OSError) as error:
+        msg = f"{what}: {first_line(error)}\n\nHint: {hint}."
+        raise ActionError(msg) from error
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error's message; MLflow likes to append whole SQL statements."""
+    return (str(error).strip() or repr(error)).splitlines()[0]
+
+
+def is_missing(error: Exception) -> bool:
+    """Whether MLflow says that the thing asked for does not exist."""
+    return getattr(error, "error_code", None) == "RESOURCE_DOES_NOT_EXIST"

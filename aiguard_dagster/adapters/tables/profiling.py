@@ -1,0 +1,258 @@
+"""Profiles by polars: one pass over the rows, whatever the number of columns and bins."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from aiguard_dagster.core.errors import MeasurementError
+from aiguard_dagster.core.spec import Table
+from aiguard_dagster.stats.grid import (
+    CategoryGrid,
+    ColumnGrid,
+    Grid,
+    NumericGrid,
+    category_grid,
+    numeric_grid,
+)
+from aiguard_dagster.stats.profile import BatchProfile, ColumnProfile, Outcomes, Profile
+
+Row = dict[str, Any]
+SAMPLE = 200_000
+"""Rows that edges are chosen from, taken evenly over the baseline."""
+
+
+def profiled_columns(frame: pl.LazyFrame, table: Table) -> tuple[str, ...]:
+    """The columns worth comparing: the prediction where there is one, else every feature."""
+    if table.prediction:
+        return (table.prediction,)
+    meta = {table.time, table.label, table.model_version, table.cost, *table.key}
+    schema = frame.collect_schema()
+    return tuple(n for n, dtype in schema.items() if n not in meta and not dtype.is_temporal())
+
+
+def choose_grid(frame: pl.LazyFrame, table: Table) -> Grid:
+    """Choose a grid from the data that a version was accepted on."""
+    names = profiled_columns(frame, table)
+    rows = int(frame.select(pl.len()).collect().item())
+    step = max(1, rows // SAMPLE)
+    sample = frame.select(names).gather_every(step).collect()
+    columns: dict[str, ColumnGrid] = {}
+    for name in names:
+        values = sample.get_column(name)
+        if values.dtype.is_numeric():
+            columns[name] = numeric_grid(values.cast(pl.Float64).drop_nulls().to_numpy())
+        else:
+            counts = values.cast(pl.String).drop_nulls().value_counts()
+            columns[name] = category_grid(dict(counts.iter_rows()))
+    return Grid(columns)
+
+
+def profile_table(
+    frame: pl.LazyFrame, table: Table, grid: Grid, *, confusion: bool = False
+) -> BatchProfile:
+    """Profile one batch on a grid, by the version that made the predictions.
+
+    Args:
+        frame: The batch.
+        table: What its columns mean.
+        grid: The grid of the baseline.
+        confusion: Count label against prediction, for classification metrics.
+
+    Raises:
+        MeasurementError: Columns of the grid or of the guard are gone from the batch.
+    """
+    version = pl.col(table.model_version).cast(pl.String) if table.model_version else pl.lit("")
+    group = version.fill_null("")
+    return BatchProfile(
+        grid_id=grid.id, parts=_profile_groups(frame, table, grid, group, confusion=confusion)
+    )
+
+
+def profile_days(
+    frame: pl.LazyFrame, table: Table, grid: Grid, *, confusion: bool = False
+) -> dict[str, Profile]:
+    """Profile each day (UTC) of a table by its time column; keys are ISO dates, in order.
+
+    Raises:
+        MeasurementError: Columns of the grid or of the guard are gone from the table.
+    """
+    if not table.time:
+        msg = "a baseline needs the table's time column\n\nHint: declare time: in the guard."
+        raise MeasurementError(msg)
+    day = utc(frame, table.time).dt.date().cast(pl.String).fill_null("")
+    return _profile_groups(frame, table, grid, day, confusion=confusion)
+
+
+def utc(frame: pl.LazyFrame, column: str) -> pl.Expr:
+    """A time column in UTC; naive values are UTC already, dates start at midnight.
+
+    Raises:
+        MeasurementError: The column is gone, or holds no times.
+    """
+    schema = frame.collect_schema()
+    if column not in schema:
+        msg = f"columns are gone: {column}\n\nHint: the table has {', '.join(schema.names())}."
+        raise MeasurementError(msg)
+    match schema[column]:
+        case pl.Datetime(time_zone=str()):
+            return pl.col(column).dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+        case pl.Datetime():
+            return pl.col(column)
+        case pl.Date():
+            return pl.col(column).cast(pl.Datetime("us"))
+        case other:
+            msg = f"the time column {column!r} holds {other}, not times"
+            raise MeasurementError(msg)
+
+
+def _profile_groups(
+    frame: pl.LazyFrame, table: Table, grid: Grid, group: pl.Expr, *, confusion: bool
+) -> dict[str, Profile]:
+    _require(frame, [*grid.columns, table.time, table.prediction, table.label, table.model_version])
+    keyed = frame.with_columns(group.alias("__group"))
+    aggregates = [pl.len().alias("rows"), *_time_range(frame, table), *_outcomes(table)]
+    for position, (name, column) in enumerate(grid.columns.items()):
+        aggregates += _column(name, column, f"c{position}")
+    queries = [keyed.group_by("__group").agg(aggregates)]
+    if confusion and table.label and table.prediction:
+        queries.append(_confusion(keyed, table))
+    found = pl.collect_all(queries)
+    counted: dict[str, dict[tuple[str, str], int]] = {}
+    for pair in found[1].iter_rows(named=True) if len(found) > 1 else ():
+        counted.setdefault(pair["__group"], {})[pair["label"], pair["said"]] = pair["rows"]
+    rows = sorted(found[0].iter_rows(named=True), key=lambda row: str(row["__group"]))
+    return {row["__group"]: _profile(row, grid, counted.get(row["__group"], {})) for row in rows}
+
+
+def _require(frame: pl.LazyFrame, names: Sequence[str | None]) -> None:
+    present = frame.collect_schema().names()
+    gone = sorted({name for name in names if name} - set(present))
+    if gone:
+        msg = f"columns are gone: {', '.join(gone)}\n\nHint: the table has {', '.join(present)}."
+        raise MeasurementError(msg)
+
+
+def _time_range(frame: pl.LazyFrame, table: Table) -> list[pl.Expr]:
+    if not table.time:
+        return []
+    time = utc(frame, table.time)
+    return [time.min().alias("first"), time.max().alias("last")]
+
+
+def _outcomes(table: Table) -> list[pl.Expr]:
+    aggregates: list[pl.Expr] = []
+    if table.prediction and table.label:
+        said, label = pl.col(table.prediction), pl.col(table.label)
+        error = said.cast(pl.Float64, strict=False) - label.cast(pl.Float64, strict=False)
+        error = error.filter(error.is_finite())
+        aggregates += [
+            (said.is_not_null() & label.is_not_null()).sum().alias("labelled"),
+            error.len().alias("measurable"),
+            error.abs().sum().alias("absolute"),
+            (error * error).sum().alias("squared"),
+            error.sum().alias("signed"),
+        ]
+    if table.cost:
+        cost = pl.col(table.cost).cast(pl.Float64)
+        usable = cost.filter(cost.is_finite())
+        aggregates += [usable.len().alias("priced"), usable.sum().alias("spend")]
+    return aggregates
+
+
+def _column(name: str, grid: ColumnGrid, short: str) -> list[pl.Expr]:
+    match grid:
+        case NumericGrid():
+            value = pl.col(name).cast(pl.Float64)
+            finite = value.filter(value.is_finite())
+            known = value.is_not_null() & value.is_not_nan()
+            below = [
+                (known & (value <= edge)).sum().alias(f"{short}_{i}")
+                for i, edge in enumerate(grid.edges)
+            ]
+            return [
+                (~known).sum().alias(f"{short}_nulls"),
+                value.is_infinite().sum().alias(f"{short}_infinite"),
+                finite.min().alias(f"{short}_lowest"),
+                finite.max().alias(f"{short}_highest"),
+                finite.mean().alias(f"{short}_mean"),
+                finite.var(ddof=0).alias(f"{short}_var"),
+                *below,
+            ]
+        case CategoryGrid():
+            text = pl.col(name).cast(pl.String)
+            return [
+                text.is_null().sum().alias(f"{short}_nulls"),
+                *(
+                    (text == category).sum().alias(f"{short}_{i}")
+                    for i, category in enumerate(grid.categories)
+                ),
+            ]
+
+
+def _confusion(keyed: pl.LazyFrame, table: Table) -> pl.LazyFrame:
+    said = pl.col(table.prediction or "")
+    # 1 and 1.0 are one class: labels are read in the type of the predictions.
+    label = pl.col(table.label or "").cast(
+        keyed.collect_schema()[table.prediction or ""], strict=False
+    )
+    return (
+        keyed.filter(label.is_not_null() & said.is_not_null())
+        .group_by(
+            "__group", label.cast(pl.String).alias("label"), said.cast(pl.String).alias("said")
+        )
+        .agg(pl.len().alias("rows"))
+    )
+
+
+def _profile(row: Row, grid: Grid, confusion: dict[tuple[str, str], int]) -> Profile:
+    measurable = row.get("measurable", 0)
+    return Profile(
+        rows=row["rows"],
+        first=_utc(row.get("first")),
+        last=_utc(row.get("last")),
+        columns={
+            name: _column_profile(row, column, f"c{position}")
+            for position, (name, column) in enumerate(grid.columns.items())
+        },
+        outcomes=Outcomes(
+            labelled=row.get("labelled", 0) if confusion else measurable,
+            absolute=row.get("absolute") or 0.0,
+            squared=row.get("squared") or 0.0,
+            signed=row.get("signed") or 0.0,
+            confusion=confusion,
+            priced=row.get("priced", 0),
+            spend=row.get("spend") or 0.0,
+        ),
+    )
+
+
+def _column_profile(row: Row, grid: ColumnGrid, short: str) -> ColumnProfile:
+    nulls = row[f"{short}_nulls"]
+    match grid:
+        case NumericGrid():
+            known = row["rows"] - nulls
+            below = [0, *(row[f"{short}_{i}"] for i in range(len(grid.edges))), known]
+            infinite = row[f"{short}_infinite"]
+            return ColumnProfile(
+                rows=row["rows"],
+                nulls=nulls,
+                infinite=infinite,
+                counts=tuple(np.diff(below).tolist()),
+                lowest=row[f"{short}_lowest"],
+                highest=row[f"{short}_highest"],
+                mean=row[f"{short}_mean"] or 0.0,
+                spread=(row[f"{short}_var"] or 0.0) * (known - infinite),
+            )
+        case CategoryGrid():
+            named = [row[f"{short}_{i}"] for i in range(len(grid.categories))]
+            other = row["rows"] - nulls - sum(named)
+            return ColumnProfile(rows=row["rows"], nulls=nulls, infinite=0, counts=(*named, other))
+
+
+def _utc(value: object) -> datetime | None:
+    if not isinstance(value, datetime):
+        return None
+    return value.replace(tzinfo=UTC)

@@ -1,0 +1,59 @@
+"""Cause first: broken or stale data upstream is not the model's fault."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from aiguard_dagster.core.lifecycle import Episode
+from aiguard_dagster.core.spec import Guard
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suspect:
+    """An upstream rule whose breach explains one further down.
+
+    Attributes:
+        rule: Its name.
+        layer: Where it looks.
+        since: When its breach began.
+        ongoing: Whether it still lasts.
+        reason: What it saw.
+    """
+
+    rule: str
+    layer: str
+    since: datetime
+    ongoing: bool
+    reason: str
+
+
+def find_suspects(
+    guard: Guard, start: datetime, end: datetime, history: Mapping[str, Sequence[Episode]]
+) -> tuple[Suspect, ...]:
+    """The rules on the data itself that were in breach inside a window, oldest first.
+
+    Drift is no suspect: the world may change while the data is sound.
+
+    Args:
+        guard: The guard.
+        start: Where the failing measurement's window begins.
+        end: Where it ends.
+        history: Episodes by rule name.
+    """
+    found = []
+    for rule in guard.rules:
+        if not rule.signal.judges_data:
+            continue
+        for episode in history.get(rule.name, ()):
+            # An ``as_of`` is the end of its batch, so a batch in the window ends after its start.
+            if episode.latest.as_of > start and episode.since <= end:
+                found.append(
+                    Suspect(
+                        rule=rule.name,
+                        layer=rule.signal.layer.value,
+                        since=episode.since,
+                        ongoing=episode.ended is None or episode.ended > end,
+                        reason=episode.latest.reason,
+                    )
+                )
+    return tuple(sorted(found, key=lambda suspect: suspect.since))

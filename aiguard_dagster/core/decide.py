@@ -1,0 +1,212 @@
+"""From the history of verdicts and the decisions so far to what must be done now. Pure."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from aiguard_dagster.core.cause import find_suspects
+from aiguard_dagster.core.decisions import (
+    OUTCOMES,
+    Decision,
+    DecisionKind,
+    incident_id,
+    within,
+)
+from aiguard_dagster.core.durations import format_duration
+from aiguard_dagster.core.lifecycle import Episode, Point, episodes, in_order, last_conclusive
+from aiguard_dagster.core.spec import Action, Guard, Mode, Rule
+
+History = Mapping[str, Sequence[Point]]
+
+
+def decide(
+    guard: Guard, history: History, decisions: Sequence[Decision], *, now: datetime
+) -> tuple[Decision, ...]:
+    """What the guard decides and has not decided before, in event time.
+
+    Args:
+        guard: The guard.
+        history: Points by rule name, in any order.
+        decisions: All earlier decisions of this guard.
+        now: The time of the wall; only silence is measured with it.
+
+    Returns:
+        New decisions. ``request`` asks the caller to start a rollback; the others are done once
+        they are recorded. Asking again with these recorded returns nothing.
+    """
+    found = {rule.name: episodes(history.get(rule.name, ()), grace=rule.grace) for rule in guard.rules}
+    new: list[Decision] = []
+    for rule in guard.rules:
+        match _effective(guard, rule):
+            case Action.NOTIFY:
+                new += _notify(guard, rule, found[rule.name], decisions)
+            case Action.ROLLBACK:
+                new += _request(guard, rule, found, history, decisions)
+            case Action.HOLD:
+                pass
+    new += _hold(guard, found, decisions)
+    new += _silence(guard, history, decisions, now)
+    return tuple(sorted(new, key=lambda decision: decision.at))
+
+
+def _effective(guard: Guard, rule: Rule) -> Action:
+    """Only ``enforce`` acts; the other modes tell the owner what they would have done."""
+    return rule.action if guard.mode is Mode.ENFORCE else Action.NOTIFY
+
+
+def _notify(
+    guard: Guard, rule: Rule, found: Sequence[Episode], decisions: Sequence[Decision]
+) -> list[Decision]:
+    """One notification for each episode that fired."""
+    wanted = "" if rule.action is Action.NOTIFY else f" ({guard.mode}: would {rule.action})"
+    return [
+        Decision(
+            kind=DecisionKind.NOTIFY,
+            at=episode.fired.as_of,
+            incident=incident_id(guard.name, rule.name, episode.since),
+            rule=rule.name,
+            reason=f"{_told(rule, episode, episode.fired)}. {guard.owner_of(rule)} decides{wanted}",
+            evidence=_evidence(episode, episode.fired),
+        )
+        for episode in found
+        if episode.fired and not within(episode, rule.name, decisions)
+    ]
+
+
+def _request(
+    guard: Guard,
+    rule: Rule,
+    found: Mapping[str, Sequence[Episode]],
+    history: History,
+    decisions: Sequence[Decision],
+) -> list[Decision]:
+    """Ask for a rollback while the episode lasts, once, and again when a cooldown has passed."""
+    mine = found[rule.name]
+    episode = mine[-1] if mine else None
+    if episode is None or episode.fired is None or episode.ended is not None:
+        return []
+    newest = in_order(history[rule.name])[-1]
+    if newest.as_of != episode.latest.as_of:
+        return []  # The newest word on this rule is inconclusive: silence does not act.
+    at = newest.as_of
+    earlier = within(episode, rule.name, decisions)
+    if earlier and earlier[-1].kind is DecisionKind.REQUEST:
+        return []
+    ended = [d for d in decisions if d.kind in OUTCOMES and (d in earlier or d.kind is DecisionKind.ROLLBACK)]
+    if any(d.at <= at < d.at + guard.cooldown for d in ended):
+        return []
+    if find_suspects(guard, newest.start, at, found):
+        return []  # Held instead: the data explains the breach.
+    attempt = sum(d.kind is DecisionKind.REQUEST for d in earlier) + 1
+    return [
+        Decision(
+            kind=DecisionKind.REQUEST,
+            at=at,
+            incident=incident_id(guard.name, rule.name, episode.since),
+            rule=rule.name,
+            reason=_told(rule, episode, newest),
+            evidence={**_evidence(episode, newest), "attempt": attempt},
+        )
+    ]
+
+
+def _hold(
+    guard: Guard, found: Mapping[str, Sequence[Episode]], decisions: Sequence[Decision]
+) -> list[Decision]:
+    """One hold for each stretch of event time in which at least one rule asks for it."""
+    new = []
+    for start, end, reasons, rule in _hold_spans(guard, found):
+        incident = incident_id(guard.name, rule, start)
+        done = {d.kind for d in decisions if start <= d.at and (end is None or d.at <= end)}
+        if DecisionKind.HOLD not in done:
+            new.append(
+                Decision(
+                    kind=DecisionKind.HOLD,
+                    at=start,
+                    incident=incident,
+                    rule=rule,
+                    reason="; ".join(reasons),
+                )
+            )
+        if end is not None and DecisionKind.RELEASE not in done:
+            new.append(
+                Decision(
+                    kind=DecisionKind.RELEASE,
+                    at=end,
+                    incident=incident,
+                    rule=rule,
+                    reason=f"the cause is gone after {format_duration(end - start)}",
+                )
+            )
+    return new
+
+
+def _hold_spans(
+    guard: Guard, found: Mapping[str, Sequence[Episode]]
+) -> list[tuple[datetime, datetime | None, list[str], str]]:
+    """Joined spans of event time under hold: start, end (None: still), reasons, first rule."""
+    asked: list[tuple[datetime, datetime | None, str, str]] = []
+    for rule in guard.rules:
+        for episode in found[rule.name]:
+            if episode.fired is None or guard.mode is not Mode.ENFORCE:
+                continue
+            if rule.action is Action.HOLD:
+                told = f"{rule.name}: {episode.fired.reason}"
+                asked.append((episode.fired.as_of, episode.ended, told, rule.name))
+            elif rule.action is Action.ROLLBACK:
+                suspects = find_suspects(guard, episode.latest.start, episode.latest.as_of, found)
+                going = [s for s in suspects if s.ongoing]
+                if going and episode.ended is None:
+                    told = f"{rule.name} is explained by {going[0].rule} ({going[0].layer})"
+                    asked.append((episode.fired.as_of, None, told, rule.name))
+    spans: list[tuple[datetime, datetime | None, list[str], str]] = []
+    for start, end, told, name in sorted(asked, key=lambda span: (span[0], span[3])):
+        if spans and (spans[-1][1] is None or start <= spans[-1][1]):
+            first, last, reasons, rule_name = spans[-1]
+            joined = None if last is None or end is None else max(last, end)
+            spans[-1] = (first, joined, [*reasons, told], rule_name)
+        else:
+            spans.append((start, end, [told], name))
+    return spans
+
+
+def _silence(
+    guard: Guard, history: History, decisions: Sequence[Decision], now: datetime
+) -> list[Decision]:
+    """Escalate a rule that has said nothing conclusive for too long; never more than that."""
+    new = []
+    for rule in guard.rules:
+        heard = last_conclusive(history.get(rule.name, ()))
+        if heard is None or now - heard < guard.silence:
+            continue
+        told = any(
+            d.kind is DecisionKind.ESCALATE and d.rule == rule.name and d.at > heard
+            for d in decisions
+        )
+        if not told:
+            new.append(
+                Decision(
+                    kind=DecisionKind.ESCALATE,
+                    at=heard + guard.silence,
+                    incident=incident_id(guard.name, rule.name, heard),
+                    rule=rule.name,
+                    reason=(
+                        f"{rule.name}: nothing conclusive since {heard:%Y-%m-%d %H:%M} UTC."
+                        f" {guard.owner_of(rule)}: find out why it is silent"
+                    ),
+                )
+            )
+    return new
+
+
+def _told(rule: Rule, episode: Episode, point: Point) -> str:
+    return f"{rule.name}: {point.reason}, since {episode.since:%Y-%m-%d %H:%M} UTC"
+
+
+def _evidence(episode: Episode, point: Point) -> dict[str, str | float | int | None]:
+    return {
+        "value": point.value,
+        "limit": point.limit,
+        "n": point.n,
+        "since": episode.since.isoformat(),
+        "champion": point.subject,
+    }

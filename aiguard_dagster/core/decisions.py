@@ -1,0 +1,95 @@
+"""Decisions: what a guard did or asked for, when, why and on what evidence."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from aiguard_dagster.core.lifecycle import Episode, Phase
+
+
+class DecisionKind(StrEnum):
+    """What was decided.
+
+    ``request`` asks for a rollback; ``rollback``, ``refuse``, ``superseded`` and ``failed`` are the
+    ways in which one ends.
+    """
+
+    NOTIFY = "notify"
+    HOLD = "hold"
+    RELEASE = "release"
+    REQUEST = "request"
+    ROLLBACK = "rollback"
+    REFUSE = "refuse"
+    SUPERSEDED = "superseded"
+    FAILED = "failed"
+    ESCALATE = "escalate"
+
+
+OUTCOMES = frozenset(
+    {
+        DecisionKind.ROLLBACK,
+        DecisionKind.REFUSE,
+        DecisionKind.SUPERSEDED,
+        DecisionKind.FAILED,
+    }
+)
+Evidence = Mapping[str, str | float | int | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """One entry of the audit.
+
+    Attributes:
+        kind: What was decided.
+        at: Event time that it speaks for.
+        incident: The incident it belongs to.
+        rule: The rule that asked for it; empty for a person's request.
+        reason: One sentence for a reader.
+        actor: Who decided: ``guard``, or a person.
+        evidence: Numbers and names behind the reason; never rows of the user's.
+    """
+
+    kind: DecisionKind
+    at: datetime
+    incident: str
+    rule: str
+    reason: str
+    actor: str = "guard"
+    evidence: Evidence = field(default_factory=dict)
+
+
+def incident_id(guard: str, rule: str, since: datetime) -> str:
+    """The deterministic name of an incident: guard, rule and when the breach began."""
+    return f"{guard}:{rule}:{since:%Y%m%dT%H%M%SZ}"
+
+
+def within(episode: Episode, rule: str, decisions: Iterable[Decision]) -> tuple[Decision, ...]:
+    """The decisions on this rule that fall into the episode, in event time."""
+    mine = [d for d in decisions if d.rule == rule and episode.covers(d.at)]
+    return tuple(sorted(mine, key=lambda d: d.at))
+
+
+def phase(
+    history: tuple[Episode, ...], newest: datetime | None, rule: str, decisions: Iterable[Decision]
+) -> Phase:
+    """Where a rule stands at the end of its history.
+
+    Args:
+        history: The rule's episodes.
+        newest: ``as_of`` of its newest conclusive verdict.
+        rule: Its name.
+        decisions: The guard's decisions so far.
+    """
+    if not history:
+        return Phase.OK
+    last = history[-1]
+    kinds = [d.kind for d in within(last, rule, decisions)]
+    if last.ended is not None:
+        return Phase.RESOLVED if kinds and last.ended == newest else Phase.OK
+    if last.fired is None:
+        return Phase.PENDING
+    if not kinds:
+        return Phase.FIRING
+    return Phase.ACTING if kinds[-1] is DecisionKind.REQUEST else Phase.COOLING

@@ -1,0 +1,134 @@
+"""The grace window, and where a rule stands: pure functions of a history of verdicts.
+
+| phase | means | ways out |
+|---|---|---|
+| ok | no breach | breach → pending |
+| pending | breach inside the grace window | grace over → firing; ok → ok |
+| firing | breach beyond the grace window, nothing done yet | decision → acting, cooling; ok → ok |
+| acting | a rollback was requested and has not ended | outcome → cooling; ok → resolved |
+| cooling | something was done and the breach is still there | cooldown over → firing; ok → resolved |
+| resolved | the breach that was acted on has just ended | breach → pending; ok → ok |
+
+All time is event time, and a history is a set: the order in which its points arrived never
+matters, so a backfill and a live run judge alike. ``inconclusive`` and ``error`` neither start,
+extend nor clear a breach.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from aiguard_dagster.core.verdicts import Verdict
+
+
+class Phase(StrEnum):
+    """Where a rule stands; the module's table says what leads from one to the next."""
+
+    OK = "ok"
+    PENDING = "pending"
+    FIRING = "firing"
+    ACTING = "acting"
+    COOLING = "cooling"
+    RESOLVED = "resolved"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """One verdict of one rule in event time.
+
+    Attributes:
+        as_of: The event time it speaks for.
+        start: Where its window begins.
+        verdict: What the limit said.
+        subject: The champion that was judged; None for rules on the data alone.
+        reason: One sentence for a reader.
+        value: The measurement; None where there was none.
+        limit: The limit in force.
+        n: Samples.
+    """
+
+    as_of: datetime
+    start: datetime
+    verdict: Verdict
+    subject: str | None = None
+    reason: str = ""
+    value: float | None = None
+    limit: float | None = None
+    n: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Episode:
+    """One unbroken breach of one rule, from the first breach to the first ``ok`` after it.
+
+    Attributes:
+        since: ``as_of`` of the first breach.
+        latest: The newest breach.
+        fired: The first breach beyond the grace window; None while pending.
+        ended: ``as_of`` of the verdict that ended it; None while it lasts.
+        lasted: How much breach time has been shown by conclusive verdicts.
+    """
+
+    since: datetime
+    latest: Point
+    fired: Point | None = None
+    ended: datetime | None = None
+    lasted: timedelta = timedelta(0)
+
+    def covers(self, at: datetime) -> bool:
+        """Whether this event time lies in the episode."""
+        return self.since <= at and (self.ended is None or at < self.ended)
+
+
+def in_order(points: Iterable[Point]) -> tuple[Point, ...]:
+    """Points in event time, one for each ``as_of``; of two, the one that came later counts."""
+    return tuple(sorted({p.as_of: p for p in points}.values(), key=lambda p: p.as_of))
+
+
+def episodes(points: Sequence[Point], *, grace: timedelta) -> tuple[Episode, ...]:
+    """Fold a rule's history into its breaches.
+
+    A breach lasts for as long as conclusive verdicts show it: from one breach to the next, but not
+    across an inconclusive one, and no further back than the window of the later one reaches. So a
+    gap in the data never counts as breach. A new champion ends the episode of the one before.
+
+    Args:
+        points: Any order; of two with one ``as_of``, the later in the sequence counts.
+        grace: How long a breach must last before the rule fires.
+    """
+    found: list[Episode] = []
+    current: Episode | None = None
+    known = datetime.min  # noqa: DTZ901 - only ever compared after it was set
+    for point in in_order(points):
+        if current and point.subject != current.latest.subject:
+            found.append(replace(current, ended=point.as_of))
+            current = None
+        match point.verdict:
+            case Verdict.OK:
+                if current:
+                    found.append(replace(current, ended=point.as_of))
+                current = None
+            case Verdict.BREACH if current is None:
+                current = Episode(since=point.as_of, latest=point)
+                current = _fire(current, grace)
+            case Verdict.BREACH:
+                more = point.as_of - max(known, point.start)
+                lasted = current.lasted + max(more, timedelta(0))
+                current = _fire(replace(current, latest=point, lasted=lasted), grace)
+            case Verdict.INCONCLUSIVE | Verdict.ERROR:
+                pass
+        known = point.as_of
+    return (*found, current) if current else tuple(found)
+
+
+def _fire(episode: Episode, grace: timedelta) -> Episode:
+    if episode.fired is None and episode.lasted >= grace:
+        return replace(episode, fired=episode.latest)
+    return episode
+
+
+def last_conclusive(points: Iterable[Point]) -> datetime | None:
+    """``as_of`` of the newest ``ok`` or ``breach``; None where there is none."""
+    heard = [p.as_of for p in points if p.verdict in {Verdict.OK, Verdict.BREACH}]
+    return max(heard, default=None)

@@ -1,0 +1,136 @@
+"""Recording a baseline: what a version was accepted on, kept with the version."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+
+from aiguard_dagster.adapters.mlflow.baselines import (
+    newest_baseline,
+    read_baseline,
+    write_baseline,
+)
+from aiguard_dagster.adapters.mlflow.client import connect
+from aiguard_dagster.adapters.mlflow.registry import ModelRegistry
+from aiguard_dagster.adapters.tables.frames import as_lazy
+from aiguard_dagster.adapters.tables.profiling import choose_grid, profile_days, profiled_columns
+from aiguard_dagster.core.errors import MeasurementError
+from aiguard_dagster.core.spec import Guard, Performance
+from aiguard_dagster.orchestration.clock import wall_clock
+from aiguard_dagster.orchestration.profiles import needs_confusion
+from aiguard_dagster.signals.baseline import (
+    Baseline,
+    TableBaseline,
+    baseline_from_json,
+    baseline_to_json,
+)
+from aiguard_dagster.stats.grid import Grid
+from aiguard_dagster.stats.outcomes import cost_per_1000, metric_value
+from aiguard_dagster.stats.profile import Profile, merge_all
+
+MOST_IN_ONE_BIN = 0.5
+"""A grid is made anew when one of its bins holds more than this share of the new data."""
+
+
+def record_baseline(
+    guard: Guard,
+    *,
+    version: str,
+    data: Mapping[str, Any],
+    tracking_uri: str,
+    recorded_at: datetime | None = None,
+) -> Baseline:
+    """Profile the data that a version was accepted on and store it with the version in MLflow.
+
+    Args:
+        guard: The guard whose rules will be judged against this baseline.
+        version: The registered model's version.
+        data: By the guard's table names, the accepted data: pandas, polars or pyarrow. Predictions
+            should be made on rows that the model was not trained on, or errors look too small.
+        tracking_uri: MLflow's tracking URI, ``http://…`` or ``sqlite:///…``.
+        recorded_at: The time to record; now when left out.
+
+    Returns:
+        What was stored.
+
+    Raises:
+        MeasurementError: A table or column that a rule needs is missing, or there are no rows.
+        ActionError: The version has a baseline already, or MLflow refused.
+    """
+    if guard.model is None:
+        msg = f"{guard.name} has no model\n\nHint: declare model: in the guard."
+        raise MeasurementError(msg)
+    _require_tables(guard, data)
+    registry = ModelRegistry(connect(tracking_uri), guard.model)
+    tables = {name: _table(guard, name, as_lazy(rows), registry) for name, rows in data.items()}
+    signals = [rule.signal for rule in guard.rules]
+    metrics: dict[str, float] = {}
+    cost: float | None = None
+    for name, table in tables.items():
+        outcomes = table.total.outcomes
+        cost = cost if cost is not None else cost_per_1000(outcomes)
+        for signal in signals:
+            if isinstance(signal, Performance) and signal.table == name:
+                value = metric_value(signal.metric, outcomes)
+                if value is None:
+                    msg = f"{name}: no row has both prediction and label, so no {signal.metric}"
+                    raise MeasurementError(msg)
+                metrics[signal.metric] = value
+    baseline = Baseline(
+        guard=guard.name,
+        model=guard.model.name,
+        version=str(version),
+        recorded_at=recorded_at or wall_clock(),
+        tables=tables,
+        metrics=metrics,
+        cost_per_1000=cost,
+    )
+    write_baseline(registry, str(version), baseline_to_json(baseline), guard=guard.name)
+    return baseline
+
+
+def _require_tables(guard: Guard, data: Mapping[str, Any]) -> None:
+    unknown = sorted(set(data) - set(guard.tables))
+    if unknown:
+        msg = f"{guard.name} declares no table {unknown[0]!r}, only {', '.join(guard.tables)}"
+        raise MeasurementError(msg)
+    needed = {rule.signal.table for rule in guard.rules if not rule.signal.judges_data}
+    missing = sorted(needed - set(data))
+    if missing:
+        msg = f"{guard.name} has rules on {', '.join(missing)}, and data holds none for it"
+        raise MeasurementError(msg)
+
+
+def _table(guard: Guard, name: str, rows: pl.LazyFrame, registry: ModelRegistry) -> TableBaseline:
+    spec = guard.tables[name]
+    confusion = needs_confusion(guard, name)
+    earlier = _earlier_grid(guard, name, registry)
+    if earlier is not None and set(earlier.columns) == set(profiled_columns(rows, spec)):
+        days = profile_days(rows, spec, earlier, confusion=confusion)
+        if _resolves(earlier, merge_all(days.values())):
+            return TableBaseline(grid=earlier, days=days)
+    grid = choose_grid(rows, spec)
+    days = profile_days(rows, spec, grid, confusion=confusion)
+    if not any(day.rows for day in days.values()):
+        msg = f"{name}: no rows\n\nHint: give the data that the version was accepted on."
+        raise MeasurementError(msg)
+    return TableBaseline(grid=grid, days=days)
+
+
+def _earlier_grid(guard: Guard, name: str, registry: ModelRegistry) -> Grid | None:
+    version = newest_baseline(registry, guard.name)
+    if version is None:
+        return None
+    earlier = baseline_from_json(read_baseline(registry, version, guard=guard.name))
+    return earlier.tables[name].grid if name in earlier.tables else None
+
+
+def _resolves(grid: Grid, profile: Profile) -> bool:
+    """Whether an earlier grid still tells the new data's values apart."""
+    for name, column in profile.columns.items():
+        if grid.columns[name].size > 2 and column.finite:
+            outer = max(column.counts[0], column.counts[-1]) / column.finite
+            if outer > MOST_IN_ONE_BIN:
+                return False
+    return True

@@ -1,0 +1,25 @@
+"""The names that a guard gives to what it adds to a Dagster project."""
+
+import dagster as dg
+
+from aiguard_dagster.core.spec import Guard, Rule
+
+
+def guard_key(guard: Guard) -> dg.AssetKey:
+    """The asset that carries the guard's decisions."""
+    return dg.AssetKey([guard.name, "guard"])
+
+
+def profile_key(guard: Guard, table: str) -> dg.AssetKey:
+    """The asset that holds a table's profiles."""
+    return dg.AssetKey([guard.name, f"{table}_profile"])
+
+
+def table_key(guard: Guard, table: str) -> dg.AssetKey:
+    """The user's asset behind a table."""
+    return dg.AssetKey(list(guard.tables[table].asset_path))
+
+
+def check_key(guard: Guard, rule: Rule) -> dg.AssetCheckKey:
+    """The check on the user's asset that a rule reports to."""
+    return dg.AssetCheckKey(table_key(guard, rule.signal.table), f"{guard.name}__{rule.name}")

@@ -1,0 +1,183 @@
+"""Before the alias moves: would the candidate have done better on the recent rows?"""
+
+import tempfile
+from dataclasses import dataclass
+from datetime import datetime
+
+import dagster as dg
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from aiguard_dagster.adapters.mlflow.models import LoadedModel, load_model
+from aiguard_dagster.adapters.mlflow.registry import ModelRegistry
+from aiguard_dagster.adapters.tables.frames import as_lazy
+from aiguard_dagster.adapters.tables.profiling import utc
+from aiguard_dagster.core.decisions import Evidence
+from aiguard_dagster.core.errors import AIGuardError, MeasurementError
+from aiguard_dagster.core.spec import Guard, Performance, Rule, Table
+from aiguard_dagster.core.verdicts import Window
+from aiguard_dagster.orchestration.deltas import Partitions
+from aiguard_dagster.orchestration.keys import table_key
+from aiguard_dagster.orchestration.partitions import window_of
+from aiguard_dagster.stats.compare import Comparison, compare
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preflight:
+    """Whether to go ahead, in words, with the numbers behind it."""
+
+    go: bool
+    reason: str
+    evidence: Evidence
+
+
+def score_candidate(
+    context: dg.OpExecutionContext,
+    *,
+    guard: Guard,
+    registry: ModelRegistry,
+    rule: Rule | None,
+    champion: str,
+    candidate: str,
+    at: datetime,
+    partitions: dict[str, Partitions],
+) -> Preflight:
+    """Score the candidate on the rows of the failing window, beside what the champion said.
+
+    Anything that keeps it from being scored is a refusal: a rollback goes ahead only on evidence.
+    """
+    names = {"champion": champion, "candidate": candidate}
+    if rule is None or not isinstance(rule.signal, Performance):
+        reason = f"{guard.name} has no performance rule to score v{candidate} on"
+        return Preflight(go=False, reason=reason, evidence=names)
+    signal = rule.signal
+    window = Window(start=at - signal.window, end=at)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            model = load_model(registry, candidate, folder=folder)
+            rows = _recent_rows(context, guard, signal.table, model, champion, window, partitions)
+            said = model.predict(rows.select(model.inputs or rows.columns).to_pandas())
+        table = guard.tables[signal.table]
+        found = compare(
+            signal.metric,
+            signal.direction,
+            label=_values(rows, table.label),
+            champion=_values(rows, table.prediction),
+            candidate=said,
+        )
+    except AIGuardError as error:
+        reason = f"v{candidate} could not be scored: {error}"
+        return Preflight(go=False, reason=reason, evidence=names)
+    if found is None or found.n < signal.min_samples:
+        n = found.n if found else 0
+        reason = f"only {n} of {signal.min_samples} labelled rows to score v{candidate} on"
+        return Preflight(go=False, reason=reason, evidence={**names, "n": n})
+    return _verdict(found, champion, candidate, window)
+
+
+def _verdict(found: Comparison, champion: str, candidate: str, window: Window) -> Preflight:
+    metric = found.metric
+    told = (
+        f"{metric} from {window.start:%Y-%m-%d} to {window.end:%Y-%m-%d} (n={found.n:,}):"
+        f" v{champion} {found.champion:.4g}, v{candidate} {found.candidate:.4g}"
+    )
+    evidence: dict[str, str | float | int | None] = {
+        "metric": metric,
+        "champion": champion,
+        "champion_error": found.champion,
+        "candidate": candidate,
+        "candidate_error": found.candidate,
+        "improvement_low": found.low,
+        "improvement_high": found.high,
+        "n": found.n,
+        "window_start": window.start.isoformat(),
+        "window_end": window.end.isoformat(),
+    }
+    if found.better:
+        return Preflight(go=True, reason=f"{told}: better", evidence=evidence)
+    if found.high < 0:
+        return Preflight(go=False, reason=f"{told}: going back would be worse", evidence=evidence)
+    return Preflight(go=False, reason=f"{told}: no clear difference", evidence=evidence)
+
+
+def _recent_rows(
+    context: dg.OpExecutionContext,
+    guard: Guard,
+    name: str,
+    model: LoadedModel,
+    champion: str,
+    window: Window,
+    partitions: dict[str, Partitions],
+) -> pl.DataFrame:
+    """The champion's labelled rows in the window with the candidate's inputs, in time order."""
+    table = guard.tables[name]
+    rows = _load(context, guard, name, window, partitions)
+    if table.model_version:
+        rows = rows.filter(pl.col(table.model_version).cast(pl.String) == champion)
+    rows = rows.filter(
+        pl.col(table.label or "").is_not_null() & pl.col(table.prediction or "").is_not_null()
+    )
+    missing = set(model.inputs) - set(rows.collect_schema().names())
+    for other_name, other in guard.tables.items():
+        if not missing or other_name == name:
+            continue
+        features = _load(context, guard, other_name, window, partitions)
+        there = missing & set(features.collect_schema().names())
+        if there:
+            rows = _join(rows, table, features, other, sorted(there))
+            missing -= there
+    if missing:
+        msg = (
+            f"inputs of the candidate are in none of the guard's tables: {', '.join(sorted(missing))}"
+        )
+        raise MeasurementError(msg)
+    return rows.sort(utc(rows, table.time or "")).collect()
+
+
+def _join(
+    rows: pl.LazyFrame, table: Table, features: pl.LazyFrame, other: Table, wanted: list[str]
+) -> pl.LazyFrame:
+    keys = other.row_key
+    if not keys or len(keys) != len(table.row_key):
+        msg = "predictions and features have no key in common\n\nHint: declare key: on both tables."
+        raise MeasurementError(msg)
+    if features.select(pl.struct(keys).is_duplicated().any()).collect().item():
+        msg = f"{', '.join(keys)} names several rows of {other.asset}\n\nHint: declare key:."
+        raise MeasurementError(msg)
+    chosen = features.select(*keys, *wanted)
+    return rows.join(chosen, left_on=table.row_key, right_on=keys, how="inner")
+
+
+def _load(
+    context: dg.OpExecutionContext,
+    guard: Guard,
+    name: str,
+    window: Window,
+    partitions: dict[str, Partitions],
+) -> pl.LazyFrame:
+    """The rows of a table inside a window, by its partitions, through the user's IO manager."""
+    table = guard.tables[name]
+    key = table_key(guard, name)
+    partitions_def = partitions[name]
+    frames = []
+    if partitions_def is None:
+        frames.append(as_lazy(context.load_asset_value(key)))
+    else:
+        for partition in context.instance.get_materialized_partitions(key):
+            span = window_of(partitions_def, partition)
+            if span and span.start < window.end and span.end > window.start:
+                frames.append(as_lazy(context.load_asset_value(key, partition_key=partition)))
+    if not frames:
+        msg = f"no partition of {table.asset} between {window.start} and {window.end}"
+        raise MeasurementError(msg)
+    rows = pl.concat(frames, how="diagonal_relaxed")
+    if not table.time:
+        return rows
+    time = utc(rows, table.time)
+    start, end = window.start.replace(tzinfo=None), window.end.replace(tzinfo=None)
+    return rows.filter((time >= start) & (time < end))
+
+
+def _values(rows: pl.DataFrame, column: str | None) -> NDArray[np.generic]:
+    return rows.get_column(column or "").to_numpy()

@@ -1,0 +1,83 @@
+"""Checks on the rows, in the run that materialises them: one read of the data for all of an asset."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import dagster as dg
+import narwhals as nw
+
+from aiguard_dagster.adapters.dagster.metadata import evaluation_metadata
+from aiguard_dagster.core.spec import Action, Guard, Mode, Rule
+from aiguard_dagster.core.verdicts import Evaluation, Measurement, Verdict, Window
+from aiguard_dagster.orchestration.clock import Clock
+from aiguard_dagster.orchestration.keys import check_key, table_key
+from aiguard_dagster.orchestration.partitions import window_of
+from aiguard_dagster.signals.batch import Batch
+from aiguard_dagster.signals.measure import evaluate_batch, failed
+
+Partitions = dg.PartitionsDefinition[str] | None
+
+
+def build_quality_check(
+    *, guard: Guard, table: str, rules: Sequence[Rule], partitions_def: Partitions, clock: Clock
+) -> dg.AssetChecksDefinition:
+    """All checks of one guard on the rows of one table."""
+    by_name = {check_key(guard, rule).name: rule for rule in rules}
+    specs = [
+        dg.AssetCheckSpec(
+            name=name,
+            asset=table_key(guard, table),
+            description=f"{rule.signal.__doc__} Owner: {guard.owner_of(rule)}.",
+            blocking=is_blocking(guard, rule),
+            partitions_def=partitions_def,
+        )
+        for name, rule in by_name.items()
+    ]
+
+    @dg.multi_asset_check(
+        name=f"{guard.name}__{table}_quality",
+        specs=specs,
+        can_subset=True,
+        ins={"rows": dg.AssetIn(table_key(guard, table))},
+    )
+    def quality(
+        context: dg.AssetCheckExecutionContext, rows: Any  # noqa: ANN401 - the user's own table
+    ) -> Iterator[dg.AssetCheckResult]:
+        run = context.op_execution_context
+        window = window_of(partitions_def, run.partition_key) if run.has_partition_key else None
+        now = clock()
+        chosen = [by_name[key.name] for key in context.selected_asset_check_keys]
+        try:
+            frame = nw.from_native(rows).lazy()
+        except TypeError as error:
+            span = window or Window(start=now, end=now)
+            nothing = Measurement(value=None, n=0, window=span, as_of=span.end)
+            evaluations = [failed(rule, nothing, error) for rule in chosen]
+        else:
+            batch = Batch(frame=frame, table=guard.tables[table], window=window, now=now)
+            evaluations = [evaluate_batch(rule, batch) for rule in chosen]
+        for rule, evaluation in zip(chosen, evaluations, strict=True):
+            yield dg.AssetCheckResult(
+                passed=evaluation.verdict is Verdict.OK,
+                asset_key=table_key(guard, table),
+                check_name=check_key(guard, rule).name,
+                severity=severity(rule, evaluation),
+                description=evaluation.reason,
+                metadata=evaluation_metadata(evaluation),
+            )
+
+    return quality
+
+
+def is_blocking(guard: Guard, rule: Rule) -> bool:
+    """Whether a breach stops what comes after it in the same run."""
+    return rule.action is Action.HOLD and guard.mode is Mode.ENFORCE
+
+
+def severity(rule: Rule, evaluation: Evaluation) -> dg.AssetCheckSeverity:
+    """ERROR for what stops something or could not be measured; WARN, which never blocks, else."""
+    if evaluation.verdict is Verdict.ERROR:
+        return dg.AssetCheckSeverity.ERROR
+    if evaluation.verdict is Verdict.BREACH and rule.action is not Action.NOTIFY:
+        return dg.AssetCheckSeverity.ERROR
+    return dg.AssetCheckSeverity.WARN

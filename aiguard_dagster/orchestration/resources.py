@@ -1,0 +1,95 @@
+"""The two resources that a guard needs: where MLflow is, and where profiles are kept."""
+
+import json
+import os
+from urllib.parse import quote
+
+import dagster as dg
+import fsspec
+
+from aiguard_dagster.adapters.mlflow.client import connect
+from aiguard_dagster.adapters.mlflow.registry import ModelRegistry
+from aiguard_dagster.core.errors import MeasurementError, SpecError
+from aiguard_dagster.core.spec import Guard
+from aiguard_dagster.stats.profile import BatchProfile
+from aiguard_dagster.stats.profile_json import batch_from_json, batch_to_json
+
+MLFLOW = "aiguard_mlflow"
+PROFILES = "aiguard_profiles"
+
+
+class MLflowResource(dg.ConfigurableResource[None]):
+    """The MLflow server whose registry holds the guarded models."""
+
+    tracking_uri: str | None = None
+    """``http://…`` or ``sqlite:///…``; the environment's ``MLFLOW_TRACKING_URI`` when left out."""
+
+    @property
+    def uri(self) -> str:
+        """The tracking URI in force."""
+        found = self.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")
+        if not found:
+            msg = (
+                "no MLflow tracking URI"
+                "\n\nHint: set MLFLOW_TRACKING_URI, or give Definitions a resource"
+                f" {MLFLOW!r}: MLflowResource(tracking_uri=…)."
+            )
+            raise MeasurementError(msg)
+        return found
+
+    def registry(self, guard: Guard) -> ModelRegistry:
+        """The registry as one guard sees it."""
+        if guard.model is None:
+            raise SpecError(())
+        return ModelRegistry(connect(self.uri), guard.model)
+
+
+class ProfileStore(dg.ConfigurableIOManager):
+    """Profiles as small JSON files under any path that fsspec knows, one a partition."""
+
+    path: str
+    """A folder or URL, such as ``/var/lib/aiguard`` or ``s3://bucket/aiguard``."""
+
+    def handle_output(self, context: dg.OutputContext, obj: BatchProfile) -> None:
+        """Write the profile of one partition, whole or not at all."""
+        partition = context.partition_key if context.has_partition_key else None
+        file = self._file(context.asset_key, partition)
+        filesystem, path = fsspec.core.url_to_fs(file)
+        filesystem.makedirs(path.rpartition("/")[0], exist_ok=True)
+        content = json.dumps(batch_to_json(obj), allow_nan=False).encode()
+        part = f"{path}.{context.run_id}.part"
+        filesystem.pipe_file(part, content)
+        filesystem.mv(part, path)
+        context.add_output_metadata(
+            {"rows": sum(p.rows for p in obj.parts.values()), "grid": obj.grid_id, "file": file}
+        )
+
+    def load_input(self, context: dg.InputContext) -> BatchProfile:
+        """Read the profile of one partition."""
+        return self.load(
+            context.asset_key, context.partition_key if context.has_partition_key else None
+        )
+
+    def load(self, key: dg.AssetKey, partition: str | None) -> BatchProfile:
+        """Read a profile outside a run.
+
+        Raises:
+            MeasurementError: The file is gone, cut short, or no profile.
+        """
+        file = self._file(key, partition)
+        filesystem, path = fsspec.core.url_to_fs(file)
+        try:
+            return batch_from_json(json.loads(filesystem.cat_file(path)))
+        except FileNotFoundError as error:
+            hint = f"materialise {key.to_user_string()} for {partition or 'all rows'} again"
+            msg = f"{file}: the profile is gone\n\nHint: {hint}."
+            raise MeasurementError(msg) from error
+        except (ValueError, MeasurementError) as error:
+            msg = f"{file}: {error}\n\nHint: materialise {key.to_user_string()} again."
+            raise MeasurementError(msg) from error
+
+    def _file(self, key: dg.AssetKey, partition: str | None) -> str:
+        # A partition key is a user's text: quoted, it cannot leave its folder.
+        parts = [quote(part, safe="").replace(".", "%2E") for part in key.path]
+        name = "all" if partition is None else "p-" + quote(partition, safe="").replace(".", "%2E")
+        return "/".join([self.path.rstrip("/"), *parts, f"{name}.json"])

@@ -1,0 +1,163 @@
+"""The rollback job: preflight, then the registry's transaction, then the record of both."""
+
+from datetime import datetime
+
+import dagster as dg
+
+from aiguard_dagster.adapters.dagster.history import decision_event, read_evaluations
+from aiguard_dagster.adapters.mlflow.registry import ModelRegistry
+from aiguard_dagster.adapters.mlflow.intents import RollbackIntent, RollbackState, stored_intents
+from aiguard_dagster.adapters.mlflow.rollback import roll_back
+from aiguard_dagster.core.decisions import Decision, DecisionKind, Evidence
+from aiguard_dagster.core.spec import Guard, Performance, Rule
+from aiguard_dagster.orchestration.clock import Clock
+from aiguard_dagster.orchestration.deltas import Partitions
+from aiguard_dagster.orchestration.keys import check_key, guard_key
+from aiguard_dagster.orchestration.preflight import score_candidate
+from aiguard_dagster.orchestration.resources import MLFLOW
+
+INCIDENT_TAG = "aiguard/incident"
+
+
+class RollbackConfig(dg.Config):
+    """What a rollback is asked for; a person needs to give the reason and their name only."""
+
+    reason: str
+    """Why."""
+    actor: str
+    """Who asks; ``guard`` for the stop-rule sensor."""
+    incident: str = ""
+    """The incident it belongs to; a new one when left out."""
+    rule: str = ""
+    """The rule that fired; the guard's first performance rule is scored when left out."""
+    at: str = ""
+    """Event time, ISO 8601; the newest verdict's when left out."""
+    from_version: str = ""
+    """The champion that the request is about; today's when left out."""
+    to_version: str = ""
+    """Where to go; the newest earlier champion that is not quarantined when left out."""
+
+
+def rollback_job_name(guard: Guard) -> str:
+    """The name of a guard's rollback job, and of its one op."""
+    return f"{guard.name}_rollback"
+
+
+def build_rollback_job(
+    *, guard: Guard, partitions: dict[str, Partitions], clock: Clock
+) -> dg.JobDefinition:
+    """The job that puts the last known good version back, if that helps."""
+    name = rollback_job_name(guard)
+
+    @dg.op(
+        name=name,
+        required_resource_keys={MLFLOW},
+        retry_policy=dg.RetryPolicy(max_retries=2, delay=5),
+        description=f"Puts an earlier version of {guard.name}'s model back, if it would do better.",
+    )
+    def rollback(context: dg.OpExecutionContext, config: RollbackConfig) -> None:
+        registry = getattr(context.resources, MLFLOW).registry(guard)
+        decision = run_rollback(
+            context, guard=guard, registry=registry, config=config, partitions=partitions,
+            now=clock(),
+        )
+        context.log.info(decision.reason)
+        context.log_event(decision_event(guard_key(guard), decision))
+
+    @dg.job(
+        name=name,
+        executor_def=dg.in_process_executor,
+        description=f"Asked for by the stop-rule sensor, or by a person: {guard.owner}.",
+    )
+    def job() -> None:
+        rollback()
+
+    return job
+
+
+def run_rollback(
+    context: dg.OpExecutionContext,
+    *,
+    guard: Guard,
+    registry: ModelRegistry,
+    config: RollbackConfig,
+    partitions: dict[str, Partitions],
+    now: datetime,
+) -> Decision:
+    """Check, act, and say what came of it; safe to run again after a crash anywhere."""
+    at = datetime.fromisoformat(config.at) if config.at else newest_verdict(context, guard) or now
+    incident = config.incident or f"{guard.name}:request:{context.run_id}"
+
+    def decided(kind: DecisionKind, reason: str, evidence: Evidence) -> Decision:
+        return Decision(
+            kind=kind,
+            at=at,
+            incident=incident,
+            rule=config.rule,
+            reason=reason,
+            actor=config.actor,
+            evidence=evidence,
+        )
+
+    champion = registry.champion()
+    from_version = config.from_version or champion
+    if from_version is None:
+        return decided(DecisionKind.REFUSE, f"{registry.name} has no champion to roll back", {})
+    known = written_intent(registry, incident)
+    if known is None:
+        if champion != from_version:
+            reason = f"v{from_version} is no longer champion, v{champion} is: nothing was moved"
+            return decided(DecisionKind.SUPERSEDED, reason, {"champion": champion})
+        candidate = config.to_version or registry.candidate(from_version)
+        if candidate is None:
+            reason = f"no earlier champion of {registry.name} is left to go back to"
+            return decided(DecisionKind.REFUSE, reason, {"champion": champion})
+        rule = scored_rule(guard, config.rule)
+        found = score_candidate(
+            context, guard=guard, registry=registry, rule=rule, champion=from_version,
+            candidate=candidate, at=at, partitions=partitions,
+        )
+        if not found.go:
+            return decided(DecisionKind.REFUSE, found.reason, found.evidence)
+        known = RollbackIntent(
+            id=incident,
+            from_version=from_version,
+            to_version=candidate,
+            reason=f"{config.reason}. {found.reason}",
+            actor=config.actor,
+            run_id=context.run_id,
+            at=at,
+        )
+        evidence = found.evidence
+    else:
+        evidence = {"champion": known.from_version, "candidate": known.to_version}
+    match roll_back(registry, known):
+        case RollbackState.DONE:
+            reason = f"{registry.name}: v{known.from_version} → v{known.to_version}. {known.reason}"
+            return decided(DecisionKind.ROLLBACK, reason, evidence)
+        case state:
+            reason = f"a person moved the {' '.join(registry.pointer)} meanwhile: theirs stands ({state})"
+            return decided(DecisionKind.SUPERSEDED, reason, evidence)
+
+
+def written_intent(registry: ModelRegistry, intent_id: str) -> RollbackIntent | None:
+    """The intent that an earlier, interrupted run of this request has left in the registry."""
+    stored = stored_intents(registry.versions(), registry.pointer)
+    return next((each.intent for each in stored if each.intent.id == intent_id), None)
+
+
+def scored_rule(guard: Guard, name: str) -> Rule | None:
+    """The performance rule that a candidate is scored on: the one that fired, or the first."""
+    scored = [rule for rule in guard.rules if isinstance(rule.signal, Performance)]
+    named = [rule for rule in scored if rule.name == name]
+    return next(iter([*named, *scored]), None)
+
+
+def newest_verdict(context: dg.OpExecutionContext, guard: Guard) -> datetime | None:
+    """The newest ``as_of`` that any rule of the guard has spoken for."""
+    found = [
+        stored.point.as_of
+        for rule in guard.rules
+        for stored in read_evaluations(context.instance, check_key(guard, rule), most=1)
+    ]
+    return max(found, default=None)

@@ -1,0 +1,124 @@
+"""From a rule and its data to an evaluation: the one place that turns errors into a verdict."""
+
+from typing import assert_never
+
+from aiguard_dagster.core.errors import MeasurementError
+from aiguard_dagster.core.spec import (
+    Completeness,
+    Cost,
+    Drift,
+    Freshness,
+    Pandera,
+    Performance,
+    Rule,
+    Schema,
+)
+from aiguard_dagster.core.verdicts import Evaluation, Measurement, Threshold, Verdict, judge
+from aiguard_dagster.signals.baseline import Baseline, DriftReference
+from aiguard_dagster.signals.batch import Batch
+from aiguard_dagster.signals.completeness import measure_completeness
+from aiguard_dagster.signals.cost import measure_cost
+from aiguard_dagster.signals.drift import measure_drift
+from aiguard_dagster.signals.freshness import measure_freshness
+from aiguard_dagster.signals.pandera import measure_pandera
+from aiguard_dagster.signals.performance import measure_performance
+from aiguard_dagster.signals.schema import measure_schema
+from aiguard_dagster.signals.window import WindowProfiles
+
+
+def evaluate_batch(rule: Rule, batch: Batch) -> Evaluation:
+    """Judge one rule on one batch of rows; a failure to measure is the verdict ``error``."""
+    try:
+        measurement, threshold = _measure_batch(rule, batch)
+    except Exception as error:  # noqa: BLE001 - a check that crashes must not take its siblings along
+        nothing = Measurement(value=None, n=0, window=batch.span, as_of=batch.as_of)
+        return failed(rule, nothing, error)
+    verdict, reason = judge(measurement, threshold)
+    return _evaluation(rule, verdict, measurement, threshold, reason)
+
+
+def evaluate_window(
+    rule: Rule, current: WindowProfiles, baseline: Baseline, references: dict[str, DriftReference]
+) -> Evaluation:
+    """Judge one rule on the profiles of its window; a failure to measure is ``error``.
+
+    Args:
+        rule: A rule on drift, performance or cost.
+        current: The window's profiles.
+        baseline: The champion's baseline.
+        references: A place to keep what is derived from the baseline, by table.
+    """
+    signal = rule.signal
+    try:
+        match signal:
+            case Drift():
+                if signal.table not in references:
+                    references[signal.table] = DriftReference(baseline.table(signal.table))
+                reference = references[signal.table]
+                measurement, threshold = measure_drift(signal, rule.limit, current, reference)
+            case Performance():
+                measurement, threshold = measure_performance(signal, rule.limit, current, baseline)
+            case Cost():
+                measurement, threshold = measure_cost(signal, rule.limit, current, baseline)
+            case _:
+                msg = f"{signal.kind} is not measured on profiles"
+                raise MeasurementError(msg)
+    except Exception as error:  # noqa: BLE001 - one rule that crashes must not stop the others
+        window = current.window
+        nothing = Measurement(value=None, n=0, window=window, as_of=window.end)
+        return failed(rule, nothing, error, subject=current.champion)
+    verdict, reason = judge(
+        measurement,
+        threshold,
+        min_samples=signal.min_samples,
+        min_coverage=signal.min_coverage,
+    )
+    return _evaluation(rule, verdict, measurement, threshold, reason, subject=current.champion)
+
+
+def failed(
+    rule: Rule, measurement: Measurement, error: Exception, *, subject: str | None = None
+) -> Evaluation:
+    """The evaluation of a rule that could not be measured."""
+    told = str(error) if isinstance(error, MeasurementError) else f"{type(error).__name__}: {error}"
+    return _evaluation(rule, Verdict.ERROR, measurement, None, told, subject=subject)
+
+
+def _measure_batch(rule: Rule, batch: Batch) -> tuple[Measurement, Threshold]:
+    signal = rule.signal
+    match signal:
+        case Freshness():
+            return measure_freshness(signal, batch)
+        case Completeness():
+            return measure_completeness(signal, rule.limit, batch)
+        case Schema():
+            return measure_schema(signal, batch)
+        case Pandera():
+            return measure_pandera(signal, batch)
+        case Drift() | Performance() | Cost():
+            msg = f"{signal.kind} is not measured on rows"
+            raise MeasurementError(msg)
+        case _:
+            assert_never(signal)
+
+
+def _evaluation(
+    rule: Rule,
+    verdict: Verdict,
+    measurement: Measurement,
+    threshold: Threshold | None,
+    reason: str,
+    *,
+    subject: str | None = None,
+) -> Evaluation:
+    if measurement.parts and verdict is Verdict.BREACH:
+        worst = measurement.parts[0]
+        reason = f"{reason}; worst: {worst.name} ({worst.text})"
+    return Evaluation(
+        rule=rule.name,
+        verdict=verdict,
+        measurement=measurement,
+        threshold=threshold,
+        subject=subject,
+        reason=reason,
+    )

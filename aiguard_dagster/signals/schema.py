@@ -1,0 +1,53 @@
+"""Columns that are gone, retyped or unexpected."""
+
+import narwhals as nw
+
+from aiguard_dagster.core.spec import Schema
+from aiguard_dagster.core.verdicts import Measurement, Part, Threshold
+from aiguard_dagster.signals.batch import Batch, row_count
+
+TYPES = ("int", "float", "string", "boolean", "timestamp", "date", "any")
+
+
+def type_name(dtype: nw.dtypes.DType) -> str:
+    """The short name of a column's type, one of ``TYPES``, or the engine's own name."""
+    if dtype.is_integer():
+        return "int"
+    if dtype.is_float() or dtype.is_decimal():
+        return "float"
+    match dtype:
+        case nw.String() | nw.Categorical() | nw.Enum():
+            return "string"
+        case nw.Boolean():
+            return "boolean"
+        case nw.Datetime():
+            return "timestamp"
+        case nw.Date():
+            return "date"
+        case _:
+            return str(dtype)
+
+
+def measure_schema(signal: Schema, batch: Batch) -> tuple[Measurement, Threshold]:
+    """Count the columns that differ from the declaration; 0 is the limit.
+
+    An empty table has a schema too, so this is measured whatever the number of rows.
+    """
+    found = {name: type_name(dtype) for name, dtype in batch.frame.collect_schema().items()}
+    parts = []
+    for name, declared in signal.columns.items():
+        if name not in found:
+            parts.append(Part(name=name, value=1, text="gone"))
+        elif declared not in {"any", found[name]}:
+            parts.append(Part(name=name, value=1, text=f"{found[name]}, declared {declared}"))
+    if not signal.allow_extra:
+        extra = [name for name in found if name not in signal.columns]
+        parts += [Part(name=name, value=1, text="not declared") for name in extra]
+    measurement = Measurement(
+        value=float(len(parts)),
+        n=max(row_count(batch), 1),
+        window=batch.span,
+        as_of=batch.as_of,
+        parts=tuple(parts),
+    )
+    return measurement, Threshold(value=0, direction="high", source="as declared")

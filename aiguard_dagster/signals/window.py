@@ -1,0 +1,43 @@
+"""What a delta signal is given: the sum of a window's profiles, and how much of it was there."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from aiguard_dagster.core.verdicts import Window
+from aiguard_dagster.stats.profile import BatchProfile, Profile, merge_all
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowProfiles:
+    """The profiles of one table in one window.
+
+    Attributes:
+        window: The span of event time; its end is the ``as_of``.
+        batches: The profiles that exist.
+        expected: Partitions that the window holds.
+        champion: The version in production.
+    """
+
+    window: Window
+    batches: Sequence[BatchProfile]
+    expected: int
+    champion: str
+
+    @property
+    def partition_coverage(self) -> float:
+        """The share of the window's partitions that have a profile with rows."""
+        filled = sum(any(part.rows for part in batch.parts.values()) for batch in self.batches)
+        return filled / self.expected if self.expected else 0.0
+
+    def rows(self) -> Profile:
+        """All rows of the window, whoever predicted them."""
+        return merge_all(part for batch in self.batches for part in batch.parts.values())
+
+    def champion_rows(self) -> Profile:
+        """The rows that the champion predicted; tables that name no version count whole."""
+        return merge_all(
+            part
+            for batch in self.batches
+            for version, part in batch.parts.items()
+            if version in {self.champion, ""}
+        )

@@ -1,0 +1,66 @@
+"""For users' own tests and replays: a sensor tick as the daemon would do it, in this process."""
+
+from dataclasses import dataclass, field
+
+import dagster as dg
+
+
+@dataclass
+class Daemon:
+    """Evaluates sensors against an instance: records their events and runs what they ask for.
+
+    Attributes:
+        definitions: The code location.
+        instance: A Dagster instance.
+        cursors: The sensors' cursors, as the real daemon would keep them.
+    """
+
+    definitions: dg.Definitions
+    instance: dg.DagsterInstance
+    cursors: dict[str, str | None] = field(default_factory=dict)
+    _run_keys: set[tuple[str, str]] = field(default_factory=set)
+
+    def tick(self, sensor: str) -> list[dg.ExecuteInProcessResult]:
+        """Evaluate a sensor once; returns the runs that it asked for, which have ended."""
+        found = self.definitions.resolve_sensor_def(sensor)
+        available = self.definitions.resources or {}
+        context = dg.build_sensor_context(
+            resources={key: available[key] for key in found.required_resource_keys},
+            instance=self.instance,
+            cursor=self.cursors.get(sensor),
+            definitions=self.definitions,
+            sensor_name=sensor,
+        )
+        with context:
+            data = found.evaluate_tick(context)
+        for event in data.asset_events:
+            self.instance.report_runless_asset_event(event)
+        self.cursors[sensor] = data.cursor
+        return [
+            self._run(request)
+            for request in data.run_requests or ()
+            if self._is_new(sensor, request.run_key)
+        ]
+
+    def _is_new(self, sensor: str, run_key: str | None) -> bool:
+        if run_key is None:
+            return True
+        seen = (sensor, run_key) in self._run_keys
+        self._run_keys.add((sensor, run_key))
+        return not seen
+
+    def _run(self, request: dg.RunRequest) -> dg.ExecuteInProcessResult:
+        selection = list(request.asset_selection) if request.asset_selection else None
+        job = (
+            self.definitions.resolve_job_def(request.job_name)
+            if request.job_name
+            else self.definitions.resolve_implicit_global_asset_job_def()
+        )
+        return job.execute_in_process(
+            instance=self.instance,
+            run_config=request.run_config,
+            tags=dict(request.tags),
+            partition_key=request.partition_key,
+            asset_selection=selection,
+            raise_on_error=False,
+        )

@@ -1,0 +1,1 @@
+"""A bike-rental forecast under guard: real data, two real versions, a real autumn."""
