@@ -21,31 +21,34 @@ DAYS = dg.DailyPartitionsDefinition(start_date="2011-01-01", end_date="2013-01-0
 GUARD = load_guards(GUARDS / "bike_demand.yaml")[0]
 
 
-@dg.asset(partitions_def=DAYS, group_name="bikes")
-def hourly_rentals(context: dg.AssetExecutionContext) -> pl.DataFrame:
-    """Weather, calendar and rentals of one day, as the city publishes them."""
-    window = context.partition_time_window
-    return rentals(window.start.replace(tzinfo=None), window.end.replace(tzinfo=None))
+hourly_rentals = dg.AssetSpec(
+    "hourly_rentals", group_name="bikes", description="Rentals and weather, as the city publishes."
+)
 
 
-@dg.asset(partitions_def=DAYS, group_name="bikes")
-def hourly_features(hourly_rentals: pl.DataFrame) -> pl.DataFrame:
-    """What the model sees."""
-    return hourly_rentals.select("timestamp", *FEATURES)
+@dg.asset(deps=[hourly_rentals], partitions_def=DAYS, group_name="bikes")
+def hourly_features(context: dg.AssetExecutionContext) -> pl.DataFrame:
+    """What the model sees of one day."""
+    return published(context.partition_time_window).select("timestamp", *FEATURES)
 
 
-@dg.asset(partitions_def=DAYS, group_name="bikes")
+@dg.asset(deps=[hourly_rentals], partitions_def=DAYS, group_name="bikes")
 def demand_predictions(
-    hourly_features: pl.DataFrame, hourly_rentals: pl.DataFrame
+    context: dg.AssetExecutionContext, hourly_features: pl.DataFrame
 ) -> pl.DataFrame:
     """What the champion says, with the version that said it and what came true."""
     version, predicted = champion_predictions(hourly_features)
-    outcome = hourly_rentals.select("timestamp", "cnt")
+    outcome = published(context.partition_time_window).select("timestamp", "cnt")
     return (
         hourly_features.select("timestamp")
         .with_columns(predicted=predicted, model_version=pl.lit(version))
         .join(outcome, on="timestamp", how="left")
     )
+
+
+def published(day: dg.TimeWindow) -> pl.DataFrame:
+    """The rows of one day in the city's file."""
+    return rentals(day.start.replace(tzinfo=None), day.end.replace(tzinfo=None))
 
 
 class TrainingSpan(dg.Config):
@@ -71,9 +74,17 @@ def train_bike_demand() -> None:
 
 daily = dg.define_asset_job(
     "bike_demand_daily",
-    # The guard's profiles in the same run; left out, the delta sensor asks for them.
-    selection=dg.AssetSelection.groups("bikes")
-    | dg.AssetSelection.assets("bike_demand/features_profile", "bike_demand/predictions_profile"),
+    # With the guard's profiles in the same run; left out, the delta sensor asks for them.
+    selection=dg.AssetSelection.assets(
+        "hourly_features",
+        "demand_predictions",
+        "bike_demand/features_profile",
+        "bike_demand/predictions_profile",
+    )
+    - dg.AssetSelection.checks(
+        dg.AssetCheckKey(dg.AssetKey("hourly_features"), "bike_demand__feature_drift"),
+        dg.AssetCheckKey(dg.AssetKey("demand_predictions"), "bike_demand__forecast_error"),
+    ),
     partitions_def=DAYS,
 )
 

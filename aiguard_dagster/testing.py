@@ -1,6 +1,8 @@
 """For users' own tests and replays: a sensor tick as the daemon would do it, in this process."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import dagster as dg
 
@@ -13,11 +15,13 @@ class Daemon:
         definitions: The code location.
         instance: A Dagster instance.
         cursors: The sensors' cursors, as the real daemon would keep them.
+        log_level: The least that runs print to the console.
     """
 
     definitions: dg.Definitions
     instance: dg.DagsterInstance
     cursors: dict[str, str | None] = field(default_factory=dict)
+    log_level: str = "INFO"
     _run_keys: set[tuple[str, str]] = field(default_factory=set)
 
     def tick(self, sensor: str) -> list[dg.ExecuteInProcessResult]:
@@ -49,18 +53,31 @@ class Daemon:
         self._run_keys.add((sensor, run_key))
         return not seen
 
-    def _run(self, request: dg.RunRequest) -> dg.ExecuteInProcessResult:
-        selection = list(request.asset_selection) if request.asset_selection else None
-        job = (
-            self.definitions.resolve_job_def(request.job_name)
-            if request.job_name
-            else self.definitions.resolve_implicit_global_asset_job_def()
-        )
+    def run(
+        self, job_name: str | None = None, *, partition_key: str | None = None,
+        run_config: Mapping[str, Any] | None = None, tags: Mapping[str, str] | None = None,
+        asset_selection: Sequence[dg.AssetKey] | None = None,
+    ) -> dg.ExecuteInProcessResult:
+        """Run a job, or the given assets, to its end; a failure is in the result."""
+        if job_name:
+            job = self.definitions.resolve_job_def(job_name)
+        else:
+            job = self.definitions.resolve_implicit_global_asset_job_def()
+        quiet = {"loggers": {"console": {"config": {"log_level": self.log_level}}}}
         return job.execute_in_process(
             instance=self.instance,
-            run_config=request.run_config,
-            tags=dict(request.tags),
-            partition_key=request.partition_key,
-            asset_selection=selection,
+            run_config={**quiet, **(run_config or {})},
+            tags=dict(tags or {}),
+            partition_key=partition_key,
+            asset_selection=asset_selection,
             raise_on_error=False,
+        )
+
+    def _run(self, request: dg.RunRequest) -> dg.ExecuteInProcessResult:
+        return self.run(
+            request.job_name,
+            partition_key=request.partition_key,
+            run_config=request.run_config,
+            tags=request.tags,
+            asset_selection=request.asset_selection,
         )

@@ -104,12 +104,13 @@ def accede(
 ) -> tuple[Accession, ...] | None:
     """The records that ``version`` should bear once it is champion; None when they stand already.
 
-    The same event recorded twice changes nothing. Where the guard only saw that the pointer had
-    moved, whoever moved it may still put a name to it.
+    The same event recorded twice changes nothing, whoever has become champion since. A move that
+    was only seen has no name to be told by: it is new whenever another version reigned before it.
+    Whoever made such a move may still put a name to it.
     """
     at = as_utc(at)
     own = tuple(record for record in accessions if record.version == version)
-    if any((record.at, record.by, record.why) == (at, by, why) for record in own):
+    if by != UNKNOWN and any((each.at, each.by, each.why) == (at, by, why) for each in own):
         return None
     reigns = reigns_of(accessions)
     latest = max(accessions, key=lambda record: record.order, default=None)

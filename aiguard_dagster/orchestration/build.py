@@ -70,11 +70,12 @@ def guard_additions(
 ) -> dg.Definitions:
     """What guards add, without the definitions they were put on."""
     # Jobs and schedules may name assets that guards are about to add: the assets alone are enough.
-    graph = dg.Definitions(
+    tables = dg.Definitions(
         assets=definitions.assets,
         asset_checks=definitions.asset_checks,
         resources=definitions.resources,
-    ).resolve_asset_graph()
+    )
+    graph = tables.resolve_asset_graph()
     problems = [p for guard in guards for p in find_problems(guard, file=PYTHON)]
     problems += find_problems_between([(guard, PYTHON) for guard in guards])
     problems += [p for guard in guards for p in _find_load_problems(guard, graph)]
@@ -100,7 +101,7 @@ def guard_additions(
             checks.append(build_delta_checks(guard=guard, table=table, partitions=mine))
         assets.append(_guard_asset(guard))
         if guard.model is not None:
-            jobs.append(build_rollback_job(guard=guard, partitions=mine, clock=clock))
+            jobs.append(build_rollback_job(guard=guard, tables=tables, partitions=mine, clock=clock))
     modelled = [guard for guard in guards if delta_rules(guard)]
     profiled_partitions = {
         guard.name: {

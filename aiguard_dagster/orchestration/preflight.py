@@ -3,6 +3,7 @@
 import tempfile
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 import dagster as dg
 import numpy as np
@@ -33,8 +34,9 @@ class Preflight:
 
 
 def score_candidate(
-    context: dg.OpExecutionContext,
+    instance: dg.DagsterInstance,
     *,
+    tables: dg.Definitions,
     guard: Guard,
     registry: ModelRegistry,
     rule: Rule | None,
@@ -56,7 +58,7 @@ def score_candidate(
     try:
         with tempfile.TemporaryDirectory() as folder:
             model = load_model(registry, candidate, folder=folder)
-            rows = _recent_rows(context, guard, signal.table, model, champion, window, partitions)
+            rows = _recent_rows(instance, tables, guard, signal.table, model, champion, window, partitions)
             said = model.predict(rows.select(model.inputs or rows.columns).to_pandas())
         table = guard.tables[signal.table]
         found = compare(
@@ -102,7 +104,8 @@ def _verdict(found: Comparison, champion: str, candidate: str, window: Window) -
 
 
 def _recent_rows(
-    context: dg.OpExecutionContext,
+    instance: dg.DagsterInstance,
+    tables: dg.Definitions,
     guard: Guard,
     name: str,
     model: LoadedModel,
@@ -112,7 +115,7 @@ def _recent_rows(
 ) -> pl.DataFrame:
     """The champion's labelled rows in the window with the candidate's inputs, in time order."""
     table = guard.tables[name]
-    rows = _load(context, guard, name, window, partitions)
+    rows = _load(instance, tables, guard, name, window, partitions)
     if table.model_version:
         rows = rows.filter(pl.col(table.model_version).cast(pl.String) == champion)
     rows = rows.filter(
@@ -122,7 +125,7 @@ def _recent_rows(
     for other_name, other in guard.tables.items():
         if not missing or other_name == name:
             continue
-        features = _load(context, guard, other_name, window, partitions)
+        features = _load(instance, tables, guard, other_name, window, partitions)
         there = missing & set(features.collect_schema().names())
         if there:
             rows = _join(rows, table, features, other, sorted(there))
@@ -150,7 +153,8 @@ def _join(
 
 
 def _load(
-    context: dg.OpExecutionContext,
+    instance: dg.DagsterInstance,
+    tables: dg.Definitions,
     guard: Guard,
     name: str,
     window: Window,
@@ -160,14 +164,15 @@ def _load(
     table = guard.tables[name]
     key = table_key(guard, name)
     partitions_def = partitions[name]
+    load = partial(tables.load_asset_value, key, instance=instance)
     frames = []
     if partitions_def is None:
-        frames.append(as_lazy(context.load_asset_value(key)))
+        frames.append(as_lazy(load()))
     else:
-        for partition in context.instance.get_materialized_partitions(key):
+        for partition in instance.get_materialized_partitions(key):
             span = window_of(partitions_def, partition)
             if span and span.start < window.end and span.end > window.start:
-                frames.append(as_lazy(context.load_asset_value(key, partition_key=partition)))
+                frames.append(as_lazy(load(partition_key=partition)))
     if not frames:
         msg = f"no partition of {table.asset} between {window.start} and {window.end}"
         raise MeasurementError(msg)

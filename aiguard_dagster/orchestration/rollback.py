@@ -44,7 +44,7 @@ def rollback_job_name(guard: Guard) -> str:
 
 
 def build_rollback_job(
-    *, guard: Guard, partitions: dict[str, Partitions], clock: Clock
+    *, guard: Guard, tables: dg.Definitions, partitions: dict[str, Partitions], clock: Clock
 ) -> dg.JobDefinition:
     """The job that puts the last known good version back, if that helps."""
     name = rollback_job_name(guard)
@@ -58,7 +58,7 @@ def build_rollback_job(
     def rollback(context: dg.OpExecutionContext, config: RollbackConfig) -> None:
         registry = getattr(context.resources, MLFLOW).registry(guard)
         decision = run_rollback(
-            context, guard=guard, registry=registry, config=config, partitions=partitions,
+            context, guard=guard, tables=tables, registry=registry, config=config, partitions=partitions,
             now=clock(),
         )
         context.log.info(decision.reason)
@@ -79,6 +79,7 @@ def run_rollback(
     context: dg.OpExecutionContext,
     *,
     guard: Guard,
+    tables: dg.Definitions,
     registry: ModelRegistry,
     config: RollbackConfig,
     partitions: dict[str, Partitions],
@@ -114,7 +115,7 @@ def run_rollback(
             return decided(DecisionKind.REFUSE, reason, {"champion": champion})
         rule = scored_rule(guard, config.rule)
         found = score_candidate(
-            context, guard=guard, registry=registry, rule=rule, champion=from_version,
+            context.instance, tables=tables, guard=guard, registry=registry, rule=rule, champion=from_version,
             candidate=candidate, at=at, partitions=partitions,
         )
         if not found.go:

@@ -136,15 +136,21 @@ class DriftReference:
         self.limits = lru_cache(maxsize=32)(self._limits)
 
     def _limits(
-        self, columns: tuple[str, ...], window: timedelta, false_alarm_every: timedelta
+        self, columns: tuple[str, ...], window: timedelta, days: int, false_alarm_every: timedelta
     ) -> DriftLimits:
         """Limits by column for one false alarm in this time over these columns together.
+
+        Args:
+            columns: The columns that are compared.
+            window: The window's length.
+            days: Days of it that are there: fewer days wander further, weekdays unevenly.
+            false_alarm_every: The budget.
 
         Raises:
             MeasurementError: The baseline is too short for the budget.
         """
         return calibrate(
             {name: self._daily[name] for name in columns},
-            span=max(1, round(window / timedelta(days=1))),
+            span=max(1, days),
             windows_per_alarm=false_alarm_every / window,
         )

@@ -1,6 +1,7 @@
 """How far the columns have moved from the baseline."""
 
 import math
+from datetime import timedelta
 
 from aiguard_dagster.core.durations import format_duration
 from aiguard_dagster.core.errors import MeasurementError
@@ -35,7 +36,8 @@ def measure_drift(
     if strangers:
         msg = "profiles of the window are on another grid than the baseline"
         raise MeasurementError(msg)
-    scale, threshold = _scale(signal, limit, columns, reference)
+    days = round(signal.window / timedelta(days=1) * current.partition_coverage)
+    scale, threshold = _scale(signal, limit, columns, reference, days)
     rows = current.rows()
     parts = []
     for name in columns:
@@ -61,11 +63,11 @@ def measure_drift(
 
 
 def _scale(
-    signal: Drift, limit: Limit | None, columns: tuple[str, ...], reference: DriftReference
+    signal: Drift, limit: Limit | None, columns: tuple[str, ...], reference: DriftReference, days: int
 ) -> tuple[dict[str, float], Threshold]:
     match limit:
         case FalseAlarmLimit(false_alarm_every=every):
-            limits = reference.limits(columns, signal.window, every)
+            limits = reference.limits(columns, signal.window, days, every)
             source = f"one false alarm in {format_duration(every)}, from {limits.windows} windows"
             return dict(limits.columns), Threshold(value=1.0, direction="high", source=source)
         case AbsoluteLimit(value=value):

@@ -51,8 +51,7 @@ def train_and_promote(instance: dg.DagsterInstance) -> None:
     for number, (start, end) in enumerate((V1_SPAN, V2_SPAN), start=1):
         span = {"start": start.date().isoformat(), "end": end.date().isoformat()}
         config = {"ops": {"fit_and_register": {"config": span}}}
-        job = defs.resolve_job_def("train_bike_demand")
-        job.execute_in_process(instance=instance, run_config=config)
+        Daemon(defs, instance, log_level="CRITICAL").run("train_bike_demand", run_config=config)
         why = "trained on a year" if number == 1 else "summer retrain"
         registry.promote(str(number), at=end, by="team:forecasting", why=why)
 
@@ -62,15 +61,12 @@ def run(instance: dg.DagsterInstance, *, on_day: Callable[[datetime], None]) -> 
     from definitions import GUARD, daily, defs
 
     assert GUARD.model is not None  # noqa: S101 - the example's own guard has one
-    daemon = Daemon(defs, instance)
-    job = defs.resolve_job_def(daily.name)
+    daemon = Daemon(defs, instance, log_level="CRITICAL")
     found = Replay(registry=ModelRegistry(connect(TRACKING_URI), GUARD.model))
     asked: set[str] = set()
     for day in days():
         with clock_at(day + DAY):
-            ended = job.execute_in_process(
-                instance=instance, partition_key=f"{day:%Y-%m-%d}", raise_on_error=False
-            )
+            ended = daemon.run(daily.name, partition_key=f"{day:%Y-%m-%d}")
             if not ended.success:
                 found.failed_runs.append(f"{day:%Y-%m-%d}")
             if daemon.tick("aiguard_deltas"):
@@ -79,7 +75,7 @@ def run(instance: dg.DagsterInstance, *, on_day: Callable[[datetime], None]) -> 
             for decision in read_decisions(instance, guard_key(GUARD)):
                 if decision.kind is DecisionKind.NOTIFY and decision.incident not in asked:
                     asked.add(decision.incident)
-                    ask_for_rollback(instance, decision)
+                    ask_for_rollback(daemon, decision)
         on_day(day)
     found.points = {
         rule.name: tuple(s.point for s in read_evaluations(instance, check_key(GUARD, rule)))
@@ -89,10 +85,8 @@ def run(instance: dg.DagsterInstance, *, on_day: Callable[[datetime], None]) -> 
     return found
 
 
-def ask_for_rollback(instance: dg.DagsterInstance, notice: Decision) -> None:
+def ask_for_rollback(daemon: Daemon, notice: Decision) -> None:
     """What an alarmed person does: ask for a rollback as soon as a notification arrives."""
-    from definitions import defs
-
     config = {
         "reason": f"alarmed by: {notice.reason}",
         "actor": "person:on-call",
@@ -100,10 +94,8 @@ def ask_for_rollback(instance: dg.DagsterInstance, notice: Decision) -> None:
         "rule": notice.rule,
         "at": notice.at.isoformat(),
     }
-    job = defs.resolve_job_def("bike_demand_rollback")
-    job.execute_in_process(
-        instance=instance, run_config={"ops": {"bike_demand_rollback": {"config": config}}}
-    )
+    ops = {"bike_demand_rollback": {"config": config}}
+    daemon.run("bike_demand_rollback", run_config={"ops": ops})
 
 
 def champion_on(found: Replay, as_of: datetime) -> str | None:

@@ -105,7 +105,7 @@ def write_baseline(
         else:
             registry.client.log_artifact(keeper_id, str(file), folder)
     registry.set_record(
-        bearer,
+        version,
         baseline_key(guard),
         {"keeper": keeper, "id": keeper_id, "path": f"{folder}/{file.name}", "sha256": sha256},
     )

@@ -54,7 +54,10 @@ def load_model(registry: ModelRegistry, version: str, *, folder: str) -> LoadedM
     uri = registry.model_uri(version)
     try:
         path = mlflow.artifacts.download_artifacts(
-            artifact_uri=uri, dst_path=folder, tracking_uri=registry.client.tracking_uri
+            artifact_uri=uri,
+            dst_path=folder,
+            tracking_uri=registry.client.tracking_uri,
+            registry_uri=registry.client._registry_uri,  # noqa: SLF001 - it has no public name
         )
         model = load_pyfunc(path)
     except Exception as error:

@@ -175,12 +175,11 @@ class ModelRegistry:
             tags=dict(entity.tags),
         )
 
-    def set_record(self, version: Version, key: str, document: dict[str, JsonValue]) -> None:
+    def set_record(self, version: str, key: str, document: dict[str, JsonValue]) -> None:
         """Write one of our records on a version."""
-        with asking(f"{self.name}: write tag {key} on version {version.version}"):
-            self.client.set_model_version_tag(
-                self.name, version.version, key, to_tag(version, document)
-            )
+        with asking(f"{self.name}: write tag {key} on version {version}"):
+            value = to_tag(self.name, version, document)
+            self.client.set_model_version_tag(self.name, version, key, value)
 
     def reigns(self) -> tuple[Reign, ...]:
         """Every reign on record, oldest first."""
@@ -210,17 +209,11 @@ class ModelRegistry:
         Returns:
             The new reign, or None when it was on record already.
         """
-        versions = self.versions()
-        accessions = read_history(versions, self.pointer)
+        accessions = read_history(self.versions(), self.pointer)
         records = accede(accessions, version=version, at=at, by=by, why=why)
         if records is None:
             return None
-        bearer = next((each for each in versions if each.version == version), None)
-        self.set_record(
-            bearer or self.version(version),
-            history_key(self.pointer),
-            history_to_json(records),
-        )
+        self.set_record(version, history_key(self.pointer), history_to_json(records))
         others = [record for record in accessions if record.version != version]
         return reigns_of([*others, *records])[-1]
 
@@ -256,17 +249,15 @@ class ModelRegistry:
 
     def quarantine(self, version: str, *, reason: str, at: datetime, by: str) -> None:
         """Bar a version from becoming champion until a person lifts it."""
-        bearer = self.version(version)
-        record = quarantine.impose(bearer, reason=reason, at=at, by=by)
+        record = quarantine.impose(self.version(version), reason=reason, at=at, by=by)
         if record is not None:
-            self.set_record(bearer, quarantine.QUARANTINE, record)
+            self.set_record(version, quarantine.QUARANTINE, record)
 
     def lift_quarantine(self, version: str, *, by: str, why: str, at: datetime) -> None:
         """Let a version become champion again."""
-        bearer = self.version(version)
-        record = quarantine.lift(bearer, by=by, why=why, at=at)
+        record = quarantine.lift(self.version(version), by=by, why=why, at=at)
         if record is not None:
-            self.set_record(bearer, quarantine.QUARANTINE, record)
+            self.set_record(version, quarantine.QUARANTINE, record)
 
     def is_quarantined(self, version: str) -> bool:
         """Whether a version is barred from becoming champion."""

@@ -149,7 +149,7 @@ def _check(registry: ModelRegistry, intent: RollbackIntent) -> None:
 
 def _write(registry: ModelRegistry, intent: RollbackIntent, *, already_there: bool) -> None:
     registry.set_record(
-        registry.version(intent.from_version),
+        intent.from_version,
         intent_key(registry.pointer, intent.id),
         intent_to_json(intent, already_there=already_there),
     )
@@ -159,7 +159,7 @@ def _mark(
     registry: ModelRegistry, intent: RollbackIntent, state: RollbackState, champion: str | None
 ) -> None:
     registry.set_record(
-        registry.version(intent.from_version),
+        intent.from_version,
         state_key(registry.pointer, intent.id, state),
         {"champion": champion, "run_id": intent.run_id},
     )

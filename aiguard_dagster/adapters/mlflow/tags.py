@@ -55,12 +55,12 @@ def tag_key(*parts: str) -> str:
     return ".".join((PREFIX, *map(quote, parts)))
 
 
-def to_tag(version: Version, document: Mapping[str, JsonValue]) -> str:
+def to_tag(model: str, version: str, document: Mapping[str, JsonValue]) -> str:
     """A tag value that says which version it speaks of.
 
     ``copy_model_version`` copies tags too; a copy must not inherit what its original lived through.
     """
-    return json.dumps({"model": version.model, "number": version.version, **document})
+    return json.dumps({"model": model, "number": version, **document})
 
 
 def from_tag(version: Version, key: str) -> dict[str, JsonValue] | None:
