@@ -1,9 +1,9 @@
 """From the history of verdicts and the decisions so far to what must be done now. Pure."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from aiguard_dagster.core.cause import find_suspects
+from aiguard_dagster.core.cause import Suspect, find_suspects
 from aiguard_dagster.core.decisions import (
     OUTCOMES,
     Decision,
@@ -16,6 +16,7 @@ from aiguard_dagster.core.lifecycle import Episode, Point, episodes, in_order, l
 from aiguard_dagster.core.spec import Action, Guard, Mode, Rule
 
 History = Mapping[str, Sequence[Point]]
+ZERO = timedelta(0)
 
 
 def decide(
@@ -38,13 +39,13 @@ def decide(
     for rule in guard.rules:
         match _effective(guard, rule):
             case Action.NOTIFY:
-                new += _notify(guard, rule, found[rule.name], decisions)
+                new += _notify(guard, rule, found, decisions)
             case Action.ROLLBACK:
                 new += _request(guard, rule, found, history, decisions)
             case Action.HOLD:
                 pass
     new += _hold(guard, found, decisions)
-    new += _silence(guard, history, decisions, now)
+    new += _silence(guard, found, history, decisions, now)
     return tuple(sorted(new, key=lambda decision: decision.at))
 
 
@@ -54,22 +55,41 @@ def _effective(guard: Guard, rule: Rule) -> Action:
 
 
 def _notify(
-    guard: Guard, rule: Rule, found: Sequence[Episode], decisions: Sequence[Decision]
+    guard: Guard, rule: Rule, found: Mapping[str, Sequence[Episode]], decisions: Sequence[Decision]
 ) -> list[Decision]:
     """One notification for each episode that fired."""
     wanted = "" if rule.action is Action.NOTIFY else f" ({guard.mode}: would {rule.action})"
-    return [
-        Decision(
-            kind=DecisionKind.NOTIFY,
-            at=episode.fired.as_of,
-            incident=incident_id(guard.name, rule.name, episode.since),
-            rule=rule.name,
-            reason=f"{_told(rule, episode, episode.fired)}. {guard.owner_of(rule)} decides{wanted}",
-            evidence=_evidence(episode, episode.fired),
+    new = []
+    for episode in found[rule.name]:
+        fired = episode.fired
+        if fired is None or within(episode, rule.name, decisions):
+            continue
+        evidence = _evidence(episode, fired)
+        reason = _told(rule, episode, fired)
+        suspects = _upstream(guard, rule, fired, found)
+        if suspects:
+            evidence["suspect"] = suspects[0].rule
+            reason += f". Suspect: {suspects[0].rule} ({suspects[0].layer})"
+        new.append(
+            Decision(
+                kind=DecisionKind.NOTIFY,
+                at=fired.as_of,
+                incident=incident_id(guard.name, rule.name, episode.since),
+                rule=rule.name,
+                reason=f"{reason}. {guard.owner_of(rule)} decides{wanted}",
+                evidence=evidence,
+            )
         )
-        for episode in found
-        if episode.fired and not within(episode, rule.name, decisions)
-    ]
+    return new
+
+
+def _upstream(
+    guard: Guard, rule: Rule, point: Point, found: Mapping[str, Sequence[Episode]]
+) -> tuple[Suspect, ...]:
+    """Broken data in the window of a rule that is not itself about the data."""
+    if rule.signal.judges_data:
+        return ()
+    return find_suspects(guard, point.start, point.as_of, found)
 
 
 def _request(
@@ -170,13 +190,24 @@ def _hold_spans(
 
 
 def _silence(
-    guard: Guard, history: History, decisions: Sequence[Decision], now: datetime
+    guard: Guard,
+    found: Mapping[str, Sequence[Episode]],
+    history: History,
+    decisions: Sequence[Decision],
+    now: datetime,
 ) -> list[Decision]:
-    """Escalate a rule that has said nothing conclusive for too long; never more than that."""
+    """Escalate a rule that has said nothing conclusive for too long; never more than that.
+
+    The time under hold does not count: what is held back has nothing to say.
+    """
+    spans = [(start, end or now) for start, end, _, _ in _hold_spans(guard, found)]
     new = []
     for rule in guard.rules:
         heard = last_conclusive(history.get(rule.name, ()))
-        if heard is None or now - heard < guard.silence:
+        if heard is None:
+            continue
+        held = sum((max(min(end, now) - max(start, heard), ZERO) for start, end in spans), ZERO)
+        if now - heard - held < guard.silence:
             continue
         told = any(
             d.kind is DecisionKind.ESCALATE and d.rule == rule.name and d.at > heard
@@ -186,7 +217,7 @@ def _silence(
             new.append(
                 Decision(
                     kind=DecisionKind.ESCALATE,
-                    at=heard + guard.silence,
+                    at=heard + held + guard.silence,
                     incident=incident_id(guard.name, rule.name, heard),
                     rule=rule.name,
                     reason=(

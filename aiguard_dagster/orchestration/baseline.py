@@ -25,12 +25,12 @@ from aiguard_dagster.signals.baseline import (
     baseline_from_json,
     baseline_to_json,
 )
-from aiguard_dagster.stats.grid import Grid
 from aiguard_dagster.stats.outcomes import cost_per_1000, metric_value
 from aiguard_dagster.stats.profile import Profile, merge_all
 
 MOST_IN_ONE_BIN = 0.5
-"""A grid is made anew when one of its bins holds more than this share of the new data."""
+"""A grid is made anew when an outer bin holds more than this share of the new data, and more than
+twice what it held before."""
 
 
 def record_baseline(
@@ -105,11 +105,11 @@ def _require_tables(guard: Guard, data: Mapping[str, Any]) -> None:
 def _table(guard: Guard, name: str, rows: pl.LazyFrame, registry: ModelRegistry) -> TableBaseline:
     spec = guard.tables[name]
     confusion = needs_confusion(guard, name)
-    earlier = _earlier_grid(guard, name, registry)
-    if earlier is not None and set(earlier.columns) == set(profiled_columns(rows, spec)):
-        days = profile_days(rows, spec, earlier, confusion=confusion)
+    earlier = _earlier(guard, name, registry)
+    if earlier is not None and set(earlier.grid.columns) == set(profiled_columns(rows, spec)):
+        days = profile_days(rows, spec, earlier.grid, confusion=confusion)
         if _resolves(earlier, merge_all(days.values())):
-            return TableBaseline(grid=earlier, days=days)
+            return TableBaseline(grid=earlier.grid, days=days)
     grid = choose_grid(rows, spec)
     days = profile_days(rows, spec, grid, confusion=confusion)
     if not any(day.rows for day in days.values()):
@@ -118,19 +118,24 @@ def _table(guard: Guard, name: str, rows: pl.LazyFrame, registry: ModelRegistry)
     return TableBaseline(grid=grid, days=days)
 
 
-def _earlier_grid(guard: Guard, name: str, registry: ModelRegistry) -> Grid | None:
+def _earlier(guard: Guard, name: str, registry: ModelRegistry) -> TableBaseline | None:
     version = newest_baseline(registry, guard.name)
     if version is None:
         return None
     earlier = baseline_from_json(read_baseline(registry, version, guard=guard.name))
-    return earlier.tables[name].grid if name in earlier.tables else None
+    return earlier.tables.get(name)
 
 
-def _resolves(grid: Grid, profile: Profile) -> bool:
-    """Whether an earlier grid still tells the new data's values apart."""
+def _resolves(earlier: TableBaseline, profile: Profile) -> bool:
+    """Whether an earlier grid still tells the new data's values apart, out to its outer bins."""
+    if not profile.rows:
+        return False
+    total = earlier.total
     for name, column in profile.columns.items():
-        if grid.columns[name].size > 2 and column.finite:
-            outer = max(column.counts[0], column.counts[-1]) / column.finite
-            if outer > MOST_IN_ONE_BIN:
+        before = total.columns[name]
+        for end in (0, -1):
+            share = column.counts[end] / max(column.rows, 1)
+            usual = before.counts[end] / max(before.rows, 1)
+            if share > max(MOST_IN_ONE_BIN, 2 * usual):
                 return False
     return True

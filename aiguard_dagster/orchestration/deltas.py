@@ -14,16 +14,15 @@ from typing import NamedTuple
 import dagster as dg
 
 from aiguard_dagster.adapters.dagster.history import materialized, read_evaluations
-from aiguard_dagster.adapters.mlflow.baselines import baseline_key, read_baseline
 from aiguard_dagster.adapters.mlflow.registry import ModelRegistry
 from aiguard_dagster.core.champions import Reign, champion_at
 from aiguard_dagster.core.errors import AIGuardError, MeasurementError
 from aiguard_dagster.core.spec import Cost, DeltaSignal, Drift, Guard, Performance, Rule
 from aiguard_dagster.core.verdicts import Evaluation, Measurement, Window
+from aiguard_dagster.orchestration.accepted import Accepted, baseline_mark, load_accepted
 from aiguard_dagster.orchestration.keys import check_key, profile_key
 from aiguard_dagster.orchestration.partitions import window_of
 from aiguard_dagster.orchestration.resources import ProfileStore
-from aiguard_dagster.signals.baseline import Baseline, DriftReference, baseline_from_json
 from aiguard_dagster.signals.measure import evaluate_window, failed
 from aiguard_dagster.signals.window import WindowProfiles
 from aiguard_dagster.stats.profile import BatchProfile
@@ -66,9 +65,8 @@ class DeltaEvaluator:
         self._registry = registry
         self._store = store
         self._profiles: dict[tuple[str, str], BatchProfile] = {}
-        self._baselines: dict[str, Baseline | AIGuardError] = {}
+        self._baselines: dict[str, Accepted | AIGuardError] = {}
         self._marks: dict[str, str | None] = {}
-        self._references: dict[str, dict[str, DriftReference]] = {}
         self.champion = registry.champion()
         self._reigns: tuple[Reign, ...] = registry.reigns()
         self._batches: dict[str, list[Batch]] = {}
@@ -114,11 +112,11 @@ class DeltaEvaluator:
         nothing = Measurement(value=None, n=0, window=window, as_of=as_of)
         champion = self.champion_at(as_of)
         if champion is None:
-            msg = f"{self._registry.name} has no champion ({' '.join(self._registry.pointer)})"
+            msg = f"{self._registry.name} has no champion ({self._registry.pointer})"
             return failed(rule, nothing, MeasurementError(msg))
-        baseline = self._baseline(champion)
-        if isinstance(baseline, AIGuardError):
-            return failed(rule, nothing, baseline, subject=champion)
+        accepted = self._baseline(champion)
+        if isinstance(accepted, AIGuardError):
+            return failed(rule, nothing, accepted, subject=champion)
         held = self._in_window(signal, as_of)
         try:
             profiles = [self._profile(signal.table, batch.key) for batch in held]
@@ -130,8 +128,7 @@ class DeltaEvaluator:
             expected=self._expected(signal, window),
             champion=champion,
         )
-        references = self._references.setdefault(champion, {})
-        return evaluate_window(rule, current, baseline, references)
+        return evaluate_window(rule, current, accepted.baseline, accepted.drift)
 
     def champion_at(self, as_of: datetime) -> str | None:
         """The version that was in production up to this time; before all records, today's."""
@@ -162,15 +159,13 @@ class DeltaEvaluator:
 
     def _baseline_mark(self, version: str) -> str | None:
         if version not in self._marks:
-            tags = self._registry.version(version).tags
-            self._marks[version] = tags.get(baseline_key(self._guard.name))
+            self._marks[version] = baseline_mark(self._registry, version, self._guard)
         return self._marks[version]
 
-    def _baseline(self, version: str) -> Baseline | AIGuardError:
+    def _baseline(self, version: str) -> Accepted | AIGuardError:
         if version not in self._baselines:
             try:
-                document = read_baseline(self._registry, version, guard=self._guard.name)
-                self._baselines[version] = baseline_from_json(document)
+                self._baselines[version] = load_accepted(self._registry, version, self._guard)
             except AIGuardError as error:
                 self._baselines[version] = error
         return self._baselines[version]

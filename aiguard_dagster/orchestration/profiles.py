@@ -4,13 +4,13 @@ from typing import Any
 
 import dagster as dg
 
-from aiguard_dagster.adapters.mlflow.baselines import MissingBaselineError, read_baseline
+from aiguard_dagster.adapters.mlflow.baselines import MissingBaselineError
 from aiguard_dagster.adapters.tables.frames import as_lazy
 from aiguard_dagster.adapters.tables.profiling import profile_table
 from aiguard_dagster.core.spec import Guard, Performance
+from aiguard_dagster.orchestration.accepted import load_accepted
 from aiguard_dagster.orchestration.keys import profile_key, table_key
 from aiguard_dagster.orchestration.resources import MLFLOW, PROFILES, MLflowResource
-from aiguard_dagster.signals.baseline import baseline_from_json
 from aiguard_dagster.stats.grid import Grid
 
 CLASSIFICATION = frozenset({"accuracy", "precision", "recall", "f1"})
@@ -60,7 +60,7 @@ def current_grid(guard: Guard, table: str, mlflow: MLflowResource) -> Grid:
     if champion is None:
         return Grid()
     try:
-        baseline = baseline_from_json(read_baseline(registry, champion, guard=guard.name))
+        baseline = load_accepted(registry, champion, guard).baseline
     except MissingBaselineError:
         return Grid()
     found = baseline.tables.get(table)

@@ -137,7 +137,7 @@ def run_rollback(
             reason = f"{registry.name}: v{known.from_version} → v{known.to_version}. {known.reason}"
             return decided(DecisionKind.ROLLBACK, reason, evidence)
         case state:
-            reason = f"a person moved the {' '.join(registry.pointer)} meanwhile: theirs stands ({state})"
+            reason = f"a person moved the {registry.pointer} meanwhile: theirs stands ({state})"
             return decided(DecisionKind.SUPERSEDED, reason, evidence)
 
 

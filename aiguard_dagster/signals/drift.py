@@ -1,6 +1,7 @@
 """How far the columns have moved from the baseline."""
 
 import math
+from dataclasses import replace
 from datetime import timedelta
 
 from aiguard_dagster.core.durations import format_duration
@@ -23,19 +24,20 @@ def measure_drift(
     With a false-alarm budget the value is that distance over the column's own calibrated limit, so
     1 is the limit whatever the column; with an absolute limit it is the distance itself.
 
+    Profiles on another grid than the baseline's do not count, which shows in the coverage.
+
     Raises:
-        MeasurementError: Profiles are on another grid, a column is not in the baseline, or the
-            baseline is too short for the budget.
+        MeasurementError: A column is not in the baseline, or the baseline is too short for the
+            budget.
     """
     columns = signal.columns or tuple(reference.grid.columns)
     unknown = sorted(set(columns) - set(reference.grid.columns))
     if unknown:
         msg = f"the baseline has no column {', '.join(unknown)}"
         raise MeasurementError(msg)
-    strangers = {batch.grid_id for batch in current.batches} - {reference.grid.id}
-    if strangers:
-        msg = "profiles of the window are on another grid than the baseline"
-        raise MeasurementError(msg)
+    current = replace(
+        current, batches=[b for b in current.batches if b.grid_id == reference.grid.id]
+    )
     days = round(signal.window / timedelta(days=1) * current.partition_coverage)
     scale, threshold = _scale(signal, limit, columns, reference, days)
     rows = current.rows()
@@ -57,7 +59,7 @@ def measure_drift(
         as_of=current.window.end,
         coverage=current.partition_coverage,
         parts=tuple(parts[:MOST_PARTS]),
-        note="" if parts else "no rows in the window",
+        note="" if parts else "no profile with rows on the baseline's grid in the window",
     )
     return measurement, threshold
 

@@ -1,5 +1,6 @@
 """From a rule and its data to an evaluation: the one place that turns errors into a verdict."""
 
+from collections.abc import Callable
 from typing import assert_never
 
 from aiguard_dagster.core.errors import MeasurementError
@@ -38,7 +39,10 @@ def evaluate_batch(rule: Rule, batch: Batch) -> Evaluation:
 
 
 def evaluate_window(
-    rule: Rule, current: WindowProfiles, baseline: Baseline, references: dict[str, DriftReference]
+    rule: Rule,
+    current: WindowProfiles,
+    baseline: Baseline,
+    drift_reference: Callable[[str], DriftReference],
 ) -> Evaluation:
     """Judge one rule on the profiles of its window; a failure to measure is ``error``.
 
@@ -46,15 +50,13 @@ def evaluate_window(
         rule: A rule on drift, performance or cost.
         current: The window's profiles.
         baseline: The champion's baseline.
-        references: A place to keep what is derived from the baseline, by table.
+        drift_reference: Gives a table's baseline made ready for drift.
     """
     signal = rule.signal
     try:
         match signal:
             case Drift():
-                if signal.table not in references:
-                    references[signal.table] = DriftReference(baseline.table(signal.table))
-                reference = references[signal.table]
+                reference = drift_reference(signal.table)
                 measurement, threshold = measure_drift(signal, rule.limit, current, reference)
             case Performance():
                 measurement, threshold = measure_performance(signal, rule.limit, current, baseline)

@@ -18,11 +18,13 @@ class LoadedModel:
     Attributes:
         version: Its version.
         inputs: The columns that its signature names; empty where it has none.
+        floats: Those of them that are doubles.
         call: Takes a pandas frame of the inputs.
     """
 
     version: str
     inputs: tuple[str, ...]
+    floats: tuple[str, ...]
     call: Callable[[Any], Any]
 
     def predict(self, rows: Any) -> NDArray[np.generic]:  # noqa: ANN401 - a pandas frame
@@ -32,14 +34,20 @@ class LoadedModel:
             MeasurementError: The model refuses these rows, or gives more than a value a row.
         """
         try:
-            said = np.asarray(self.call(rows)).squeeze()
+            said = np.asarray(self.call(self._widened(rows))).reshape(-1)
         except Exception as error:
-            msg = f"v{self.version} cannot predict these rows: {type(error).__name__}: {error}"
-            raise MeasurementError(msg) from error
+            # Its message is left out: MLflow quotes the rows in it, and they are the user's.
+            msg = f"v{self.version} cannot predict these rows ({type(error).__name__})"
+            raise MeasurementError(msg) from None
         if said.shape != (len(rows),):
             msg = f"v{self.version} gave predictions of shape {said.shape} for {len(rows)} rows"
             raise MeasurementError(msg)
         return said
+
+    def _widened(self, rows: Any) -> Any:  # noqa: ANN401 - a pandas frame
+        """Whole numbers as floats where the signature asks for floats; nothing is lost by it."""
+        narrow = [n for n in self.floats if n in rows and rows[n].dtype.kind in "iub"]
+        return rows.astype(dict.fromkeys(narrow, float)) if narrow else rows
 
 
 def load_model(registry: ModelRegistry, version: str, *, folder: str) -> LoadedModel:
@@ -54,15 +62,17 @@ def load_model(registry: ModelRegistry, version: str, *, folder: str) -> LoadedM
     uri = registry.model_uri(version)
     try:
         path = mlflow.artifacts.download_artifacts(
-            artifact_uri=uri,
+            artifact_uri=registry.artifact_uri(version),
             dst_path=folder,
             tracking_uri=registry.client.tracking_uri,
-            registry_uri=registry.client._registry_uri,  # noqa: SLF001 - it has no public name
         )
         model = load_pyfunc(path)
     except Exception as error:
         msg = f"{uri} cannot be loaded: {type(error).__name__}: {error}"
         raise ActionError(msg) from error
     schema = model.metadata.get_input_schema()
-    inputs = tuple(schema.input_names()) if schema is not None and schema.has_input_names() else ()
-    return LoadedModel(version, inputs, model.predict)
+    if schema is None or not schema.has_input_names():
+        return LoadedModel(version, (), (), model.predict)
+    types = schema.input_dict()
+    floats = tuple(name for name in types if str(types[name].type) == "DataType.double")
+    return LoadedModel(version, tuple(types), floats, model.predict)

@@ -1,6 +1,5 @@
 """Limits: an absolute value, relative to the baseline, or a false-alarm budget."""
 
-from datetime import timedelta
 from typing import Annotated, assert_never
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -67,14 +66,18 @@ LimitField = Annotated[Limit, BeforeValidator(_read_limit)]
 
 
 def describe_limit(limit: Limit) -> str:
-    """The limit in words, as ``aiguard explain`` prints it."""
+    """The limit in words.
+
+    >>> describe_limit(BaselineLimit(above_baseline=0.5))
+    '50% above the baseline'
+    """
     match limit:
         case AbsoluteLimit():
             return f"{limit.value:g}"
+        case BaselineLimit(above_baseline=float(share)):
+            return f"{share * 100:.4g}% above the baseline"
         case BaselineLimit():
-            if limit.above_baseline is not None:
-                return f"{limit.above_baseline:.4g} of the baseline above it"
-            return f"{limit.below_baseline:.4g} of the baseline below it"
+            return f"{(limit.below_baseline or 0.0) * 100:.4g}% below the baseline"
         case FalseAlarmLimit():
             return f"calibrated to one false alarm in {format_duration(limit.false_alarm_every)}"
         case _:
@@ -99,8 +102,3 @@ def resolve_limit(
             )
         case _:
             assert_never(limit)
-
-
-def horizon(limit: Limit | None) -> timedelta | None:
-    """The time that a false-alarm budget speaks of; None for other limits."""
-    return limit.false_alarm_every if isinstance(limit, FalseAlarmLimit) else None

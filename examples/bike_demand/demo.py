@@ -1,0 +1,143 @@
+"""``make demo``: replay the autumn of 2012 and show what the guard did."""
+
+import contextlib
+import json
+import logging
+import os
+import shutil
+import sys
+import time
+import warnings
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from examples.bike_demand.settings import HOME
+
+DAGSTER_YAML = "telemetry:\n  enabled: false\n"
+COLOURS = {
+    "hold": "yellow",
+    "release": "green",
+    "notify": "cyan",
+    "refuse": "magenta",
+    "rollback": "bold red",
+    "escalate": "yellow",
+    "request": "dim",
+}
+SHOWN = ("hold", "release", "notify", "refuse", "rollback")
+
+
+@click.command()
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write all of it here.")
+def main(json_file: Path | None) -> None:
+    """Replay 15 August to 31 December 2012 through Dagster and MLflow."""
+    started = time.perf_counter()
+    prepare_home()
+    console = Console(width=max(100, min(Console().width, 160)))
+    console.print(
+        "[bold]bike_demand[/]: 139 days, two versions of a forecast, one guard"
+        f"\n[dim]Dagster and MLflow on sqlite in {HOME}[/]"
+    )
+    from examples.bike_demand.report import collect
+
+    with quiet():
+        story = play(console)
+        result = collect(*story)
+    result["seconds"] = round(time.perf_counter() - started, 1)
+    show(console, result)
+    if json_file:
+        json_file.write_text(json.dumps(result, indent=1) + "\n")
+        console.print(f"All of it as JSON: {json_file}")
+
+
+def prepare_home() -> None:
+    """An empty folder for Dagster's and MLflow's state."""
+    shutil.rmtree(HOME, ignore_errors=True)
+    (HOME / "dagster").mkdir(parents=True)
+    (HOME / "dagster" / "dagster.yaml").write_text(DAGSTER_YAML)
+    os.environ["DAGSTER_HOME"] = str(HOME / "dagster")
+
+
+def play(console: Console) -> tuple[Any, ...]:
+    """Train, replay day by day under a progress bar, and give back what is needed to tell it."""
+    import dagster as dg
+
+    import definitions
+    from examples.bike_demand import replay
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, transient=not sys.stdout.isatty()) as progress:
+        task = progress.add_task("training v1 and v2", total=len(list(replay.days())))
+        instance = dg.DagsterInstance.get()
+        replay.train_and_promote(instance)
+
+        def on_day(day: datetime) -> None:
+            progress.update(task, advance=1, description=f"{day:%d %b %Y}")
+
+        found = replay.run(instance, on_day=on_day)
+    return definitions.GUARD, definitions.defs, instance, found
+
+
+@contextlib.contextmanager
+def quiet() -> Any:  # noqa: ANN401 - a context manager
+    """Keep the libraries' chatter off the screen; what fails is in the result."""
+    logging.disable(logging.WARNING)
+    with warnings.catch_warnings(), open(os.devnull, "w") as nowhere:  # noqa: PTH123
+        warnings.simplefilter("ignore")
+        with contextlib.redirect_stderr(nowhere):
+            yield
+    logging.disable(logging.NOTSET)
+
+
+def show(console: Console, result: dict[str, Any]) -> None:
+    """The timeline where something happened, then the errors."""
+    table = Table(title="What happened", title_justify="left", expand=True)
+    for name in ("day", "rule", "verdict", "decision", "champion"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("why", ratio=1)
+    reasons = {(a["day"], a["rule"], a["action"]): a["reason"] for a in result["actions"]}
+    verdicts = {(row["day"], row["rule"]): row for row in result["timeline"]}
+    for action in result["actions"]:
+        row = verdicts.get((action["day"], action["rule"]), {})
+        colour = COLOURS[action["action"]]
+        table.add_row(
+            action["day"],
+            action["rule"],
+            str(row.get("verdict", "")),
+            f"[{colour}]{action['action']}[/]",
+            f"v{row.get('champion', '?')}",
+            reasons[action["day"], action["rule"], action["action"]],
+        )
+    console.print(table)
+    errors = Table(title="Mean absolute error over the replay", title_justify="left")
+    errors.add_column("served")
+    errors.add_column("rentals an hour", justify="right")
+    names = {
+        "no_guard": "no guard: v2 to the end",
+        "naive_guard": "naive guard: back to v1 at the first drift breach",
+        "guard": "this guard",
+    }
+    for key, name in names.items():
+        errors.add_row(name, f"{result['errors'][key]:.1f}")
+    console.print(errors)
+    after = result["after_rollback"]
+    if after:
+        console.print(
+            f"After the rollback: v{after['champion']} {after['served']:.1f},"
+            f" where v{after['replaced']} would have had {after['would_have_been']:.1f}."
+        )
+    console.print(f"{result['seconds']:.0f} s. The same history in Dagster's UI: [bold]make ui[/]")
+
+
+if __name__ == "__main__":
+    main()
