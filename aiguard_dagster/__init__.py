@@ -1,6 +1,7 @@
 """Guards for models in production: limits set before launch, a rollback only when it helps."""
 
 from aiguard_dagster.adapters.guard_files import load_guards
+from aiguard_dagster.component import GuardComponent
 from aiguard_dagster.core.errors import (
     ActionError,
     AIGuardError,
@@ -17,6 +18,7 @@ __all__ = [
     "AIGuardError",
     "ActionError",
     "Guard",
+    "GuardComponent",
     "MLflowResource",
     "MeasurementError",
     "Problem",

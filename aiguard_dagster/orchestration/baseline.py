@@ -2,9 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
-
-import polars as pl
+from typing import TYPE_CHECKING, Any
 
 from aiguard_dagster.adapters.mlflow.baselines import (
     newest_baseline,
@@ -13,20 +11,16 @@ from aiguard_dagster.adapters.mlflow.baselines import (
 )
 from aiguard_dagster.adapters.mlflow.client import connect
 from aiguard_dagster.adapters.mlflow.registry import ModelRegistry
-from aiguard_dagster.adapters.tables.frames import as_lazy
-from aiguard_dagster.adapters.tables.profiling import choose_grid, profile_days, profiled_columns
 from aiguard_dagster.core.errors import MeasurementError
 from aiguard_dagster.core.spec import Guard, Performance
 from aiguard_dagster.orchestration.clock import wall_clock
 from aiguard_dagster.orchestration.profiles import needs_confusion
-from aiguard_dagster.signals.baseline import (
-    Baseline,
-    TableBaseline,
-    baseline_from_json,
-    baseline_to_json,
-)
-from aiguard_dagster.stats.outcomes import cost_per_1000, metric_value
-from aiguard_dagster.stats.profile import Profile, merge_all
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from aiguard_dagster.signals.baseline import Baseline, TableBaseline
+    from aiguard_dagster.stats.profile import Profile
 
 MOST_IN_ONE_BIN = 0.5
 """A grid is made anew when an outer bin holds more than this share of the new data, and more than
@@ -40,7 +34,7 @@ def record_baseline(
     data: Mapping[str, Any],
     tracking_uri: str,
     recorded_at: datetime | None = None,
-) -> Baseline:
+) -> "Baseline":
     """Profile the data that a version was accepted on and store it with the version in MLflow.
 
     Args:
@@ -58,6 +52,10 @@ def record_baseline(
         MeasurementError: A table or column that a rule needs is missing, or there are no rows.
         ActionError: The version has a baseline already, or MLflow refused.
     """
+    from aiguard_dagster.adapters.tables.frames import as_lazy
+    from aiguard_dagster.signals.baseline import Baseline, baseline_to_json
+    from aiguard_dagster.stats.outcomes import cost_per_1000, metric_value
+
     if guard.model is None:
         msg = f"{guard.name} has no model\n\nHint: declare model: in the guard."
         raise MeasurementError(msg)
@@ -102,7 +100,15 @@ def _require_tables(guard: Guard, data: Mapping[str, Any]) -> None:
         raise MeasurementError(msg)
 
 
-def _table(guard: Guard, name: str, rows: pl.LazyFrame, registry: ModelRegistry) -> TableBaseline:
+def _table(guard: Guard, name: str, rows: "pl.LazyFrame", registry: ModelRegistry) -> "TableBaseline":
+    from aiguard_dagster.adapters.tables.profiling import (
+        choose_grid,
+        profile_days,
+        profiled_columns,
+    )
+    from aiguard_dagster.signals.baseline import TableBaseline
+    from aiguard_dagster.stats.profile import merge_all
+
     spec = guard.tables[name]
     confusion = needs_confusion(guard, name)
     earlier = _earlier(guard, name, registry)
@@ -118,7 +124,9 @@ def _table(guard: Guard, name: str, rows: pl.LazyFrame, registry: ModelRegistry)
     return TableBaseline(grid=grid, days=days)
 
 
-def _earlier(guard: Guard, name: str, registry: ModelRegistry) -> TableBaseline | None:
+def _earlier(guard: Guard, name: str, registry: ModelRegistry) -> "TableBaseline | None":
+    from aiguard_dagster.signals.baseline import baseline_from_json
+
     version = newest_baseline(registry, guard.name)
     if version is None:
         return None
@@ -126,7 +134,7 @@ def _earlier(guard: Guard, name: str, registry: ModelRegistry) -> TableBaseline 
     return earlier.tables.get(name)
 
 
-def _resolves(earlier: TableBaseline, profile: Profile) -> bool:
+def _resolves(earlier: "TableBaseline", profile: "Profile") -> bool:
     """Whether an earlier grid still tells the new data's values apart, out to its outer bins."""
     if not profile.rows:
         return False

@@ -11,8 +11,8 @@ from aiguard_dagster.core.spec import Guard
 from aiguard_dagster.core.spec.semantics import find_problems, find_problems_between
 from aiguard_dagster.orchestration.clock import Clock, wall_clock
 from aiguard_dagster.orchestration.delta_sensor import build_delta_checks, build_delta_sensor
-from aiguard_dagster.orchestration.deltas import Partitions, delta_rules
-from aiguard_dagster.orchestration.keys import check_key, guard_key, table_key
+from aiguard_dagster.orchestration.keys import check_key, delta_rules, guard_key, table_key
+from aiguard_dagster.orchestration.partitions import Partitions
 from aiguard_dagster.orchestration.profiles import build_profile_asset
 from aiguard_dagster.orchestration.quality import build_quality_check
 from aiguard_dagster.orchestration.resources import MLFLOW, PROFILES, MLflowResource, ProfileStore

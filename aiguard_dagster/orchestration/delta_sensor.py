@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
@@ -11,10 +12,13 @@ from aiguard_dagster.adapters.dagster.metadata import evaluation_metadata
 from aiguard_dagster.core.spec import Guard, Rule
 from aiguard_dagster.core.verdicts import Evaluation, Verdict
 from aiguard_dagster.orchestration.clock import Clock
-from aiguard_dagster.orchestration.deltas import DeltaEvaluator, Partitions, delta_rules
-from aiguard_dagster.orchestration.keys import check_key, profile_key, table_key
+from aiguard_dagster.orchestration.keys import check_key, delta_rules, profile_key, table_key
+from aiguard_dagster.orchestration.partitions import Partitions
 from aiguard_dagster.orchestration.quality import severity
 from aiguard_dagster.orchestration.resources import MLFLOW, PROFILES
+
+if TYPE_CHECKING:
+    from aiguard_dagster.orchestration.deltas import DeltaEvaluator
 
 MOST_EVALUATIONS = 500
 """Evaluations in one tick; a long backfill is judged over several."""
@@ -56,6 +60,8 @@ def build_delta_checks(
         run = context.op_execution_context.run
         if run.asset_selection:
             return  # The profile of what is being materialised is not there yet: the sensor's turn.
+        from aiguard_dagster.orchestration.deltas import DeltaEvaluator
+
         evaluator = DeltaEvaluator(
             guard=guard,
             partitions=partitions,
@@ -97,6 +103,8 @@ def build_delta_sensor(
         description="Compares the newest windows with the champions' baselines.",
     )
     def delta_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        from aiguard_dagster.orchestration.deltas import DeltaEvaluator
+
         seen: dict[str, str] = json.loads(context.cursor or "{}")
         events: list[dg.AssetCheckEvaluation] = []
         requests: list[dg.RunRequest] = []
@@ -163,7 +171,7 @@ def _live(instance: dg.DagsterInstance, partition: str) -> bool:
     return bool(instance.get_runs(dg.RunsFilter(statuses=LIVE, tags=tags), limit=1))
 
 
-def _due(guard: Guard, evaluator: DeltaEvaluator) -> Iterator[tuple[Rule, Evaluation]]:
+def _due(guard: Guard, evaluator: "DeltaEvaluator") -> Iterator[tuple[Rule, Evaluation]]:
     for rule, signal in delta_rules(guard):
         for evaluation in evaluator.due(rule, signal):
             yield rule, evaluation

@@ -17,17 +17,15 @@ from aiguard_dagster.adapters.dagster.history import materialized, read_evaluati
 from aiguard_dagster.adapters.mlflow.registry import ModelRegistry
 from aiguard_dagster.core.champions import Reign, champion_at
 from aiguard_dagster.core.errors import AIGuardError, MeasurementError
-from aiguard_dagster.core.spec import Cost, DeltaSignal, Drift, Guard, Performance, Rule
+from aiguard_dagster.core.spec import DeltaSignal, Guard, Rule
 from aiguard_dagster.core.verdicts import Evaluation, Measurement, Window
 from aiguard_dagster.orchestration.accepted import Accepted, baseline_mark, load_accepted
-from aiguard_dagster.orchestration.keys import check_key, profile_key
-from aiguard_dagster.orchestration.partitions import window_of
+from aiguard_dagster.orchestration.keys import check_key, delta_rules, profile_key
+from aiguard_dagster.orchestration.partitions import Partitions, window_of
 from aiguard_dagster.orchestration.resources import ProfileStore
 from aiguard_dagster.signals.measure import evaluate_window, failed
 from aiguard_dagster.signals.window import WindowProfiles
 from aiguard_dagster.stats.profile import BatchProfile
-
-Partitions = dg.PartitionsDefinition[str] | None
 
 
 class Batch(NamedTuple):
@@ -36,15 +34,6 @@ class Batch(NamedTuple):
     key: str
     window: Window
     storage_id: int
-
-
-def delta_rules(guard: Guard) -> list[tuple[Rule, DeltaSignal]]:
-    """The rules that are measured on profiles."""
-    return [
-        (rule, rule.signal)
-        for rule in guard.rules
-        if isinstance(rule.signal, Drift | Performance | Cost)
-    ]
 
 
 class DeltaEvaluator:

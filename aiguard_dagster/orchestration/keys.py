@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from aiguard_dagster.core.spec import Guard, Rule
+from aiguard_dagster.core.spec import Cost, DeltaSignal, Drift, Guard, Performance, Rule
 
 
 def guard_key(guard: Guard) -> dg.AssetKey:
@@ -23,3 +23,12 @@ def table_key(guard: Guard, table: str) -> dg.AssetKey:
 def check_key(guard: Guard, rule: Rule) -> dg.AssetCheckKey:
     """The check on the user's asset that a rule reports to."""
     return dg.AssetCheckKey(table_key(guard, rule.signal.table), f"{guard.name}__{rule.name}")
+
+
+def delta_rules(guard: Guard) -> list[tuple[Rule, DeltaSignal]]:
+    """The rules that are measured on profiles."""
+    return [
+        (rule, rule.signal)
+        for rule in guard.rules
+        if isinstance(rule.signal, Drift | Performance | Cost)
+    ]

@@ -6,8 +6,10 @@ import dagster as dg
 
 from aiguard_dagster.core.verdicts import Window
 
+Partitions = dg.PartitionsDefinition[str] | None
 
-def window_of(partitions_def: dg.PartitionsDefinition[str] | None, key: str) -> Window | None:
+
+def window_of(partitions_def: Partitions, key: str) -> Window | None:
     """The window of one partition, in UTC; None where partitions are not spans of time."""
     if not isinstance(partitions_def, dg.TimeWindowPartitionsDefinition):
         return None

@@ -18,9 +18,8 @@ from aiguard_dagster.core.decisions import Evidence
 from aiguard_dagster.core.errors import AIGuardError, MeasurementError
 from aiguard_dagster.core.spec import Guard, Performance, Rule, Table
 from aiguard_dagster.core.verdicts import Window
-from aiguard_dagster.orchestration.deltas import Partitions
 from aiguard_dagster.orchestration.keys import table_key
-from aiguard_dagster.orchestration.partitions import window_of
+from aiguard_dagster.orchestration.partitions import Partitions, window_of
 from aiguard_dagster.stats.compare import Comparison, compare
 
 

@@ -1,17 +1,16 @@
 """The profile asset: one pass over each new partition, after which no row is read again."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from aiguard_dagster.adapters.mlflow.baselines import MissingBaselineError
-from aiguard_dagster.adapters.tables.frames import as_lazy
-from aiguard_dagster.adapters.tables.profiling import profile_table
 from aiguard_dagster.core.spec import Guard, Performance
-from aiguard_dagster.orchestration.accepted import load_accepted
 from aiguard_dagster.orchestration.keys import profile_key, table_key
 from aiguard_dagster.orchestration.resources import MLFLOW, PROFILES, MLflowResource
-from aiguard_dagster.stats.grid import Grid
+
+if TYPE_CHECKING:
+    from aiguard_dagster.stats.grid import Grid
 
 CLASSIFICATION = frozenset({"accuracy", "precision", "recall", "f1"})
 
@@ -35,6 +34,9 @@ def build_profile_asset(
     def profile(
         context: dg.AssetExecutionContext, rows: Any  # noqa: ANN401 - the user's own table
     ) -> Any:  # noqa: ANN401 - Dagster would check the class of the output
+        from aiguard_dagster.adapters.tables.frames import as_lazy
+        from aiguard_dagster.adapters.tables.profiling import profile_table
+
         grid = current_grid(guard, table, getattr(context.resources, MLFLOW))
         if not grid.columns:
             context.log.warning(f"no baseline of {guard.name} yet: rows are counted, columns not")
@@ -53,8 +55,11 @@ def needs_confusion(guard: Guard, table: str) -> bool:
     )
 
 
-def current_grid(guard: Guard, table: str, mlflow: MLflowResource) -> Grid:
+def current_grid(guard: Guard, table: str, mlflow: MLflowResource) -> "Grid":
     """The grid of the champion's baseline; an empty one while there is none."""
+    from aiguard_dagster.orchestration.accepted import load_accepted
+    from aiguard_dagster.stats.grid import Grid
+
     registry = mlflow.registry(guard)
     champion = registry.champion()
     if champion is None:

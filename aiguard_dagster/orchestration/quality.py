@@ -4,18 +4,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import dagster as dg
-import narwhals as nw
 
 from aiguard_dagster.adapters.dagster.metadata import evaluation_metadata
 from aiguard_dagster.core.spec import Action, Guard, Mode, Rule
 from aiguard_dagster.core.verdicts import Evaluation, Measurement, Verdict, Window
 from aiguard_dagster.orchestration.clock import Clock
 from aiguard_dagster.orchestration.keys import check_key, table_key
-from aiguard_dagster.orchestration.partitions import window_of
-from aiguard_dagster.signals.batch import Batch
-from aiguard_dagster.signals.measure import evaluate_batch, failed
-
-Partitions = dg.PartitionsDefinition[str] | None
+from aiguard_dagster.orchestration.partitions import Partitions, window_of
 
 
 def build_quality_check(
@@ -43,6 +38,11 @@ def build_quality_check(
     def quality(
         context: dg.AssetCheckExecutionContext, rows: Any  # noqa: ANN401 - the user's own table
     ) -> Iterator[dg.AssetCheckResult]:
+        import narwhals as nw
+
+        from aiguard_dagster.signals.batch import Batch
+        from aiguard_dagster.signals.measure import evaluate_batch, failed
+
         run = context.op_execution_context
         window = window_of(partitions_def, run.partition_key) if run.has_partition_key else None
         now = clock()

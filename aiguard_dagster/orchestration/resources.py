@@ -2,10 +2,10 @@
 
 import json
 import os
+from typing import Any
 from urllib.parse import quote
 
 import dagster as dg
-import fsspec
 
 from aiguard_dagster.adapters.mlflow.client import connect
 from aiguard_dagster.adapters.mlflow.registry import ModelRegistry
@@ -54,7 +54,7 @@ class ProfileStore(dg.ConfigurableIOManager):
         """Write the profile of one partition, whole or not at all."""
         partition = context.partition_key if context.has_partition_key else None
         file = self._file(context.asset_key, partition)
-        filesystem, path = fsspec.core.url_to_fs(file)
+        filesystem, path = _open(file)
         filesystem.makedirs(path.rpartition("/")[0], exist_ok=True)
         content = json.dumps(batch_to_json(obj), allow_nan=False).encode()
         part = f"{path}.{context.run_id}.part"
@@ -77,7 +77,7 @@ class ProfileStore(dg.ConfigurableIOManager):
             MeasurementError: The file is gone, cut short, or no profile.
         """
         file = self._file(key, partition)
-        filesystem, path = fsspec.core.url_to_fs(file)
+        filesystem, path = _open(file)
         try:
             return batch_from_json(json.loads(filesystem.cat_file(path)))
         except FileNotFoundError as error:
@@ -93,3 +93,11 @@ class ProfileStore(dg.ConfigurableIOManager):
         parts = [quote(part, safe="").replace(".", "%2E") for part in key.path]
         name = "all" if partition is None else "p-" + quote(partition, safe="").replace(".", "%2E")
         return "/".join([self.path.rstrip("/"), *parts, f"{name}.json"])
+
+
+def _open(file: str) -> tuple[Any, str]:
+    """The file system that fsspec has for a path or URL, and the path in it."""
+    from fsspec.core import url_to_fs
+
+    filesystem, path = url_to_fs(file)
+    return filesystem, path

@@ -11,9 +11,8 @@ from aiguard_dagster.adapters.mlflow.rollback import roll_back
 from aiguard_dagster.core.decisions import Decision, DecisionKind, Evidence
 from aiguard_dagster.core.spec import Guard, Performance, Rule
 from aiguard_dagster.orchestration.clock import Clock
-from aiguard_dagster.orchestration.deltas import Partitions
 from aiguard_dagster.orchestration.keys import check_key, guard_key
-from aiguard_dagster.orchestration.preflight import score_candidate
+from aiguard_dagster.orchestration.partitions import Partitions
 from aiguard_dagster.orchestration.resources import MLFLOW
 
 INCIDENT_TAG = "aiguard/incident"
@@ -39,8 +38,17 @@ class RollbackConfig(dg.Config):
 
 
 def rollback_job_name(guard: Guard) -> str:
-    """The name of a guard's rollback job, and of its one op."""
+    """The name of a guard's rollback job."""
     return f"{guard.name}_rollback"
+
+
+def rollback_config(guard: Guard, config: RollbackConfig) -> dg.RunConfig:
+    """The run config of a guard's rollback job."""
+    return dg.RunConfig(ops={_op_name(guard): config})
+
+
+def _op_name(guard: Guard) -> str:
+    return f"{guard.name}_preflight_and_move"
 
 
 def build_rollback_job(
@@ -50,7 +58,7 @@ def build_rollback_job(
     name = rollback_job_name(guard)
 
     @dg.op(
-        name=name,
+        name=_op_name(guard),
         required_resource_keys={MLFLOW},
         retry_policy=dg.RetryPolicy(max_retries=2, delay=5),
         description=f"Puts an earlier version of {guard.name}'s model back, if it would do better.",
@@ -86,6 +94,8 @@ def run_rollback(
     now: datetime,
 ) -> Decision:
     """Check, act, and say what came of it; safe to run again after a crash anywhere."""
+    from aiguard_dagster.orchestration.preflight import score_candidate
+
     at = datetime.fromisoformat(config.at) if config.at else newest_verdict(context, guard) or now
     incident = config.incident or f"{guard.name}:request:{context.run_id}"
 

@@ -15,7 +15,12 @@ from aiguard_dagster.core.decisions import OUTCOMES, Decision, DecisionKind
 from aiguard_dagster.core.spec import Guard
 from aiguard_dagster.orchestration.clock import Clock
 from aiguard_dagster.orchestration.keys import check_key, guard_key
-from aiguard_dagster.orchestration.rollback import INCIDENT_TAG, RollbackConfig, rollback_job_name
+from aiguard_dagster.orchestration.rollback import (
+    INCIDENT_TAG,
+    RollbackConfig,
+    rollback_config,
+    rollback_job_name,
+)
 
 MOST_ATTEMPTS = 3
 """Runs of one rollback request before a person is asked."""
@@ -103,11 +108,10 @@ def next_run(
         from_version=str(request.evidence["champion"]),
         actor="guard",
     )
-    job = rollback_job_name(guard)
     run = dg.RunRequest(
         run_key=f"{tag}#{len(runs) + 1}",
-        job_name=job,
-        run_config=dg.RunConfig(ops={job: config}),
+        job_name=rollback_job_name(guard),
+        run_config=rollback_config(guard, config),
         tags={INCIDENT_TAG: tag},
     )
     return run, None

@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.distance import jensenshannon
 
 from aiguard_dagster.stats.profile import ColumnProfile
 
@@ -30,6 +29,8 @@ def js_distance(current: NDArray[np.float64], baseline: NDArray[np.float64]) -> 
     >>> js_distance(np.array([10.0, 0.0]), np.array([0.0, 10.0]))
     1.0
     """
+    from scipy.spatial.distance import jensenshannon
+
     if not current.sum() or not baseline.sum():
         return math.nan
     return float(np.clip(np.nan_to_num(jensenshannon(current, baseline, base=2.0)), 0.0, 1.0))

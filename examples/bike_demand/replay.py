@@ -15,6 +15,11 @@ from aiguard_dagster.core.champions import champion_at
 from aiguard_dagster.core.decisions import Decision, DecisionKind
 from aiguard_dagster.core.lifecycle import Point
 from aiguard_dagster.orchestration.keys import check_key, guard_key
+from aiguard_dagster.orchestration.rollback import (
+    RollbackConfig,
+    rollback_config,
+    rollback_job_name,
+)
 from aiguard_dagster.testing import Daemon
 from examples.bike_demand.settings import TRACKING_URI
 
@@ -87,15 +92,15 @@ def run(instance: dg.DagsterInstance, *, on_day: Callable[[datetime], None]) -> 
 
 def ask_for_rollback(daemon: Daemon, notice: Decision) -> None:
     """What an alarmed person does: ask for a rollback as soon as a notification arrives."""
-    config = {
-        "reason": f"alarmed by: {notice.reason}",
-        "actor": "person:on-call",
-        "incident": notice.incident,
-        "rule": notice.rule,
-        "at": notice.at.isoformat(),
-    }
-    ops = {"bike_demand_rollback": {"config": config}}
-    daemon.run("bike_demand_rollback", run_config={"ops": ops})
+    from definitions import GUARD
+    config = RollbackConfig(
+        reason=f"alarmed by: {notice.reason}",
+        actor="person:on-call",
+        incident=notice.incident,
+        rule=notice.rule,
+        at=notice.at.isoformat(),
+    )
+    daemon.run(rollback_job_name(GUARD), run_config=rollback_config(GUARD, config).to_config_dict())
 
 
 def champion_on(found: Replay, as_of: datetime) -> str | None:
