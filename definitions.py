@@ -63,7 +63,7 @@ def fit_and_register(context: dg.OpExecutionContext, config: TrainingSpan) -> No
     """Train a version of the forecast and record its baseline."""
     start, end = datetime.fromisoformat(config.start), datetime.fromisoformat(config.end)
     version = train_version(GUARD, start, end)
-    context.log.info(f"{MODEL} v{version}, trained on {config.start} to {config.end}")
+    context.log.info("%s v%s, trained on %s to %s", MODEL, version, config.start, config.end)
 
 
 @dg.job(executor_def=dg.in_process_executor)

@@ -72,9 +72,7 @@ def baseline() -> None:
     help="Parquet or CSV that the version was accepted on; once for each table of the guard.",
 )
 @click.option("--tracking-uri", envvar="MLFLOW_TRACKING_URI", required=True)
-def record(
-    guard_file: Path, model_version: str, data: tuple[str, ...], tracking_uri: str
-) -> None:
+def record(guard_file: Path, model_version: str, data: tuple[str, ...], tracking_uri: str) -> None:
     """Record the baseline of a model version in MLflow."""
     import polars as pl
 

@@ -112,5 +112,7 @@ def _is_guard(path: Path) -> bool:
     file = path / "defs.yaml"
     if not file.is_file():
         return False
-    kinds = [document.get("type", "") for document in yaml.safe_load_all(file.read_text()) if document]
+    kinds = [
+        document.get("type", "") for document in yaml.safe_load_all(file.read_text()) if document
+    ]
     return any(str(kind).endswith("GuardComponent") for kind in kinds)

@@ -54,8 +54,12 @@ class Daemon:
         return not seen
 
     def run(
-        self, job_name: str | None = None, *, partition_key: str | None = None,
-        run_config: Mapping[str, Any] | None = None, tags: Mapping[str, str] | None = None,
+        self,
+        job_name: str | None = None,
+        *,
+        partition_key: str | None = None,
+        run_config: Mapping[str, Any] | None = None,
+        tags: Mapping[str, str] | None = None,
         asset_selection: Sequence[dg.AssetKey] | None = None,
     ) -> dg.ExecuteInProcessResult:
         """Run a job, or the given assets, to its end; a failure is in the result."""

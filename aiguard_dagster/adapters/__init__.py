@@ -1,0 +1,1 @@
+"""Everything outside: tables, MLflow, Dagster's event log, files."""

@@ -40,20 +40,18 @@ def find_suspects(
         end: Where it ends.
         history: Episodes by rule name.
     """
-    found = []
-    for rule in guard.rules:
-        if not rule.signal.judges_data:
-            continue
-        for episode in history.get(rule.name, ()):
-            # An ``as_of`` is the end of its batch, so a batch in the window ends after its start.
-            if episode.latest.as_of > start and episode.since <= end:
-                found.append(
-                    Suspect(
-                        rule=rule.name,
-                        layer=rule.signal.layer.value,
-                        since=episode.since,
-                        ongoing=episode.ended is None or episode.ended > end,
-                        reason=episode.latest.reason,
-                    )
-                )
+    found = [
+        Suspect(
+            rule=rule.name,
+            layer=rule.signal.layer.value,
+            since=episode.since,
+            ongoing=episode.ended is None or episode.ended > end,
+            reason=episode.latest.reason,
+        )
+        for rule in guard.rules
+        if rule.signal.judges_data
+        for episode in history.get(rule.name, ())
+        # An ``as_of`` is the end of its batch, so a batch in the window ends after its start.
+        if episode.latest.as_of > start and episode.since <= end
+    ]
     return tuple(sorted(found, key=lambda suspect: suspect.since))

@@ -34,7 +34,9 @@ def decide(
         New decisions. ``request`` asks the caller to start a rollback; the others are done once
         they are recorded. Asking again with these recorded returns nothing.
     """
-    found = {rule.name: episodes(history.get(rule.name, ()), grace=rule.grace) for rule in guard.rules}
+    found = {
+        rule.name: episodes(history.get(rule.name, ()), grace=rule.grace) for rule in guard.rules
+    }
     new: list[Decision] = []
     for rule in guard.rules:
         match _effective(guard, rule):
@@ -111,7 +113,11 @@ def _request(
     earlier = within(episode, rule.name, decisions)
     if earlier and earlier[-1].kind is DecisionKind.REQUEST:
         return []
-    ended = [d for d in decisions if d.kind in OUTCOMES and (d in earlier or d.kind is DecisionKind.ROLLBACK)]
+    ended = [
+        d
+        for d in decisions
+        if d.kind in OUTCOMES and (d in earlier or d.kind is DecisionKind.ROLLBACK)
+    ]
     if any(d.at <= at < d.at + guard.cooldown for d in ended):
         return []
     if find_suspects(guard, newest.start, at, found):

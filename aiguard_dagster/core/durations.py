@@ -15,7 +15,7 @@ def parse_duration(value: object) -> timedelta:
     """Read a duration.
 
     Args:
-        value: A string of a number and one unit (``s``, ``m``, ``h``, ``d``, ``w``), or a timedelta.
+        value: A number and one unit (``s``, ``m``, ``h``, ``d``, ``w``) as text, or a timedelta.
 
     Raises:
         ValueError: The text is no duration, or the duration is negative.
@@ -78,6 +78,8 @@ Duration = Annotated[
     PlainSerializer(format_duration, return_type=str),
     WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN, "examples": ["30m", "3d"]}),
 ]
+
+
 def _not_zero(value: timedelta) -> timedelta:
     if not value:
         msg = "must be longer than zero"

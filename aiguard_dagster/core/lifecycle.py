@@ -6,7 +6,7 @@
 | pending | breach inside the grace window | grace over → firing; ok → ok |
 | firing | breach beyond the grace window, nothing done yet | decision → acting, cooling; ok → ok |
 | acting | a rollback was requested and has not ended | outcome → cooling; ok → resolved |
-| cooling | something was done and the breach is still there | cooldown over → firing; ok → resolved |
+| cooling | something was done, the breach is still there | cooldown over → firing; ok → resolved |
 | resolved | the breach that was acted on has just ended | breach → pending; ok → ok |
 
 All time is event time, and a history is a set: the order in which its points arrived never
@@ -109,17 +109,20 @@ def episodes(points: Sequence[Point], *, grace: timedelta) -> tuple[Episode, ...
                 if current:
                     found.append(replace(current, ended=point.as_of))
                 current = None
-            case Verdict.BREACH if current is None:
-                current = Episode(since=point.as_of, latest=point)
-                current = _fire(current, grace)
             case Verdict.BREACH:
-                more = point.as_of - max(known, point.start)
-                lasted = current.lasted + max(more, timedelta(0))
-                current = _fire(replace(current, latest=point, lasted=lasted), grace)
+                current = _fire(_extend(current, point, known), grace)
             case Verdict.INCONCLUSIVE | Verdict.ERROR:
                 pass
         known = point.as_of
     return (*found, current) if current else tuple(found)
+
+
+def _extend(episode: Episode | None, point: Point, known: datetime) -> Episode:
+    """Begin an episode with a breach, or let it last up to this one."""
+    if episode is None:
+        return Episode(since=point.as_of, latest=point)
+    more = point.as_of - max(known, point.start)
+    return replace(episode, latest=point, lasted=episode.lasted + max(more, timedelta(0)))
 
 
 def _fire(episode: Episode, grace: timedelta) -> Episode:

@@ -1,12 +1,16 @@
 """What a signal measured, and what the limit says of it."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Literal, assert_never
 
+from aiguard_dagster.core.durations import format_duration
+
 Direction = Literal["high", "low"]
 """The bad direction of a signal: ``high`` when larger values are worse."""
+Unit = Literal["number", "seconds", "share"]
+"""How a value is written for a reader; shares run from 0 to 1."""
 
 
 class Verdict(StrEnum):
@@ -60,11 +64,35 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Threshold:
-    """A limit made concrete: the value that a measurement must not cross, and where it is from."""
+    """A limit made concrete.
+
+    Attributes:
+        value: What a measurement must not cross.
+        direction: Which side of it is bad.
+        source: Where it is from; empty for a value that stands in the guard.
+        unit: How to write values for a reader.
+    """
 
     value: float
     direction: Direction
-    source: str
+    source: str = ""
+    unit: Unit = "number"
+
+    def show(self, value: float) -> str:
+        """A value in this limit's unit, as a reader wants it.
+
+        >>> Threshold(value=7200, direction="high", unit="seconds").show(86_400)
+        '1d'
+        """
+        match self.unit:
+            case "number":
+                return f"{value:.4g}"
+            case "seconds":
+                return format_duration(timedelta(seconds=round(value)))
+            case "share":
+                return f"{value * 100:.3g}%"
+            case _:
+                assert_never(self.unit)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +143,6 @@ def judge(
     Returns:
         The verdict and one sentence that says why.
     """
-    side = "above" if threshold.direction == "high" else "below"
     if measurement.n < min_samples:
         return Verdict.INCONCLUSIVE, f"only {measurement.n} of {min_samples} samples needed"
     if measurement.coverage < min_coverage:
@@ -123,7 +150,13 @@ def judge(
         return Verdict.INCONCLUSIVE, f"only {share}"
     if measurement.value is None or measurement.value != measurement.value:
         return Verdict.INCONCLUSIVE, measurement.note or "no data"
-    told = f"{measurement.value:.4g}, limit {threshold.value:.4g} ({threshold.source})"
-    if crosses(measurement.value, threshold):
-        return Verdict.BREACH, f"{told}: {side} the limit"
-    return Verdict.OK, told
+    breach = crosses(measurement.value, threshold)
+    sign = {("high", True): ">", ("high", False): "≤", ("low", True): "<", ("low", False): "≥"}[
+        threshold.direction, breach
+    ]
+    source = f"{threshold.source}, " if threshold.source else ""
+    told = (
+        f"{threshold.show(measurement.value)} {sign} {threshold.show(threshold.value)}"
+        f" ({source}n={measurement.n:,})"
+    )
+    return (Verdict.BREACH if breach else Verdict.OK), told

@@ -1,0 +1,1 @@
+"""From guards to Dagster definitions: checks, profiles, sensors, the rollback job."""

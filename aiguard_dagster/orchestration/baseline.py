@@ -100,7 +100,9 @@ def _require_tables(guard: Guard, data: Mapping[str, Any]) -> None:
         raise MeasurementError(msg)
 
 
-def _table(guard: Guard, name: str, rows: "pl.LazyFrame", registry: ModelRegistry) -> "TableBaseline":
+def _table(
+    guard: Guard, name: str, rows: "pl.LazyFrame", registry: ModelRegistry
+) -> "TableBaseline":
     from aiguard_dagster.adapters.tables.profiling import (
         choose_grid,
         profile_days,

@@ -95,18 +95,17 @@ def guard_additions(
         checks += _quality_checks(guard, mine, clock)
         profiled = sorted({signal.table for _, signal in delta_rules(guard)})
         for table in profiled:
-            assets.append(
-                build_profile_asset(guard=guard, table=table, partitions_def=mine[table])
-            )
+            assets.append(build_profile_asset(guard=guard, table=table, partitions_def=mine[table]))
             checks.append(build_delta_checks(guard=guard, table=table, partitions=mine))
         assets.append(_guard_asset(guard))
         if guard.model is not None:
-            jobs.append(build_rollback_job(guard=guard, tables=tables, partitions=mine, clock=clock))
+            jobs.append(
+                build_rollback_job(guard=guard, tables=tables, partitions=mine, clock=clock)
+            )
     modelled = [guard for guard in guards if delta_rules(guard)]
     profiled_partitions = {
         guard.name: {
-            signal.table: partitions[guard.name][signal.table]
-            for _, signal in delta_rules(guard)
+            signal.table: partitions[guard.name][signal.table] for _, signal in delta_rules(guard)
         }
         for guard in modelled
     }
@@ -188,6 +187,20 @@ def _find_load_problems(guard: Guard, graph: Any) -> list[Problem]:  # noqa: ANN
                     path=f"{guard.name}.tables.{name}.asset",
                     what=f"the project has no asset {table.asset!r}",
                     hint=f"the assets are: {', '.join(known) or 'none'}.",
+                )
+            )
+    for name in sorted({signal.table for _, signal in delta_rules(guard)} & set(guard.tables)):
+        if guard.tables[name].asset not in known:
+            continue
+        found = graph.get(table_key(guard, name)).partitions_def
+        if found is not None and not isinstance(found, dg.TimeWindowPartitionsDefinition):
+            problems.append(
+                Problem(
+                    file=PYTHON,
+                    path=f"{guard.name}.tables.{name}.asset",
+                    what=f"{guard.tables[name].asset} has {type(found).__name__}, and drift,"
+                    " performance and cost are measured over windows of time",
+                    hint="partition the asset by time, or not at all.",
                 )
             )
     taken = set(graph.asset_check_keys)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from aiguard_dagster.adapters.dagster.history import materialized
+from aiguard_dagster.adapters.dagster.history import materialized, newest_materialization
 from aiguard_dagster.adapters.dagster.metadata import evaluation_metadata
 from aiguard_dagster.core.spec import Guard, Rule
 from aiguard_dagster.core.verdicts import Evaluation, Verdict
@@ -88,7 +88,10 @@ def build_delta_checks(
 
 
 def build_delta_sensor(
-    *, name: str, guards: Sequence[Guard], partitions: Mapping[str, Mapping[str, Partitions]],
+    *,
+    name: str,
+    guards: Sequence[Guard],
+    partitions: Mapping[str, Mapping[str, Partitions]],
     clock: Clock,
 ) -> dg.SensorDefinition:
     """One sensor for all guards: asks for missing profiles, judges what is new."""
@@ -124,6 +127,7 @@ def build_delta_sensor(
                 signature = evaluator.signature()
                 if seen.get(guard.name) == signature:
                     continue
+                requests += _profiles_to_redo(guard, evaluator)
                 left = MOST_EVALUATIONS - len(events)
                 due = list(islice(_due(guard, evaluator), left + 1))
                 events += [_event(guard, rule, evaluation) for rule, evaluation in due[:left]]
@@ -148,13 +152,17 @@ def profiles_wanted(
     """Runs for the partitions whose rows are newer than their profile."""
     wanted = []
     for table, partitions_def in partitions.items():
+        key = profile_key(guard, table)
+        sources: Mapping[str | None, int]
+        profiles: Mapping[str | None, int]
         if partitions_def is None:
-            continue
-        sources = materialized(instance, table_key(guard, table))
-        profiles = materialized(instance, profile_key(guard, table))
+            sources = _whole(instance, table_key(guard, table))
+            profiles = _whole(instance, key)
+        else:
+            sources = _by_partition(instance, table_key(guard, table))
+            profiles = _by_partition(instance, key)
         for partition, storage_id in sources.items():
             if profiles.get(partition, -1) < storage_id and not _live(instance, partition):
-                key = profile_key(guard, table)
                 wanted.append(
                     dg.RunRequest(
                         run_key=f"{key.to_user_string()}/{partition}/{storage_id}",
@@ -165,9 +173,33 @@ def profiles_wanted(
     return wanted
 
 
-def _live(instance: dg.DagsterInstance, partition: str) -> bool:
+def _by_partition(instance: dg.DagsterInstance, key: dg.AssetKey) -> dict[str | None, int]:
+    """The newest materialisation of each partition."""
+    return dict(materialized(instance, key).items())
+
+
+def _whole(instance: dg.DagsterInstance, key: dg.AssetKey) -> dict[str | None, int]:
+    """The newest materialisation of a table without partitions."""
+    storage_id = newest_materialization(instance, key)
+    return {} if storage_id is None else {None: storage_id}
+
+
+def _profiles_to_redo(guard: Guard, evaluator: "DeltaEvaluator") -> list[dg.RunRequest]:
+    """Runs for profiles that a new champion's baseline, with a grid of its own, cannot use."""
+    wanted = []
+    for rule, signal in delta_rules(guard):
+        for partition in evaluator.on_other_grids(rule, signal):
+            key = profile_key(guard, signal.table)
+            name = f"{key.to_user_string()}/{partition}/v{evaluator.champion}"
+            wanted.append(
+                dg.RunRequest(run_key=name, asset_selection=[key], partition_key=partition)
+            )
+    return wanted
+
+
+def _live(instance: dg.DagsterInstance, partition: str | None) -> bool:
     """Whether a run of this partition is still under way, and may bring the profile itself."""
-    tags = {"dagster/partition": partition}
+    tags = {"dagster/partition": partition} if partition else {}
     return bool(instance.get_runs(dg.RunsFilter(statuses=LIVE, tags=tags), limit=1))
 
 

@@ -13,11 +13,15 @@ from typing import NamedTuple
 
 import dagster as dg
 
-from aiguard_dagster.adapters.dagster.history import materialized, read_evaluations
+from aiguard_dagster.adapters.dagster.history import (
+    materialized,
+    newest_materialization,
+    read_evaluations,
+)
 from aiguard_dagster.adapters.mlflow.registry import ModelRegistry
 from aiguard_dagster.core.champions import Reign, champion_at
 from aiguard_dagster.core.errors import AIGuardError, MeasurementError
-from aiguard_dagster.core.spec import DeltaSignal, Guard, Rule
+from aiguard_dagster.core.spec import DeltaSignal, Drift, Guard, Rule
 from aiguard_dagster.core.verdicts import Evaluation, Measurement, Window
 from aiguard_dagster.orchestration.accepted import Accepted, baseline_mark, load_accepted
 from aiguard_dagster.orchestration.keys import check_key, delta_rules, profile_key
@@ -29,9 +33,9 @@ from aiguard_dagster.stats.profile import BatchProfile
 
 
 class Batch(NamedTuple):
-    """One profile that exists: its partition, window and storage id."""
+    """One profile that exists: its partition (None for a table without), window and storage id."""
 
-    key: str
+    key: str | None
     window: Window
     storage_id: int
 
@@ -53,7 +57,7 @@ class DeltaEvaluator:
         self._instance = instance
         self._registry = registry
         self._store = store
-        self._profiles: dict[tuple[str, str], BatchProfile] = {}
+        self._profiles: dict[tuple[str, str | None], BatchProfile] = {}
         self._baselines: dict[str, Accepted | AIGuardError] = {}
         self._marks: dict[str, str | None] = {}
         self.champion = registry.champion()
@@ -64,11 +68,25 @@ class DeltaEvaluator:
         """The profiles of a table that exist, in event time."""
         if table not in self._batches:
             partitions_def = self._partitions[table]
-            found = materialized(self._instance, profile_key(self._guard, table))
-            windows = [(key, window_of(partitions_def, key), at) for key, at in found.items() if key]
-            known = [Batch(key, window, at) for key, window, at in windows if window]
+            key = profile_key(self._guard, table)
+            if partitions_def is None:
+                known = self._whole_table(table, newest_materialization(self._instance, key))
+            else:
+                found = materialized(self._instance, key)
+                windows = [(p, window_of(partitions_def, p), at) for p, at in found.items()]
+                known = [Batch(p, window, at) for p, window, at in windows if window]
             self._batches[table] = sorted(known, key=lambda batch: batch.window.end)
         return self._batches[table]
+
+    def _whole_table(self, table: str, storage_id: int | None) -> list[Batch]:
+        """A table without partitions is one batch, which ends with its newest row."""
+        if storage_id is None:
+            return []
+        parts = self._profile(table, None).parts.values()
+        firsts, lasts = ([p.first for p in parts if p.first], [p.last for p in parts if p.last])
+        if not firsts or not lasts:
+            return []
+        return [Batch(None, Window(start=min(firsts), end=max(lasts)), storage_id)]
 
     def signature(self) -> str:
         """Names all inputs of all rules: when it has not changed, nothing needs judging."""
@@ -76,8 +94,7 @@ class DeltaEvaluator:
         mark = self._baseline_mark(self.champion) if self.champion else None
         reigns = [str(reign) for reign in self._reigns]
         inputs: list[object] = [self._guard.model_dump_json(), self.champion, mark, reigns]
-        for table in tables:
-            inputs.append([(b.key, b.storage_id) for b in self.batches(table)])
+        inputs += [[(b.key, b.storage_id) for b in self.batches(table)] for table in tables]
         return _digest(inputs)
 
     def due(self, rule: Rule, signal: DeltaSignal) -> Iterator[Evaluation]:
@@ -119,6 +136,18 @@ class DeltaEvaluator:
         )
         return evaluate_window(rule, current, accepted.baseline, accepted.drift)
 
+    def on_other_grids(self, rule: Rule, signal: DeltaSignal) -> list[str | None]:
+        """Partitions of the newest window whose profile is not on the champion's grid."""
+        batches = self.batches(signal.table)
+        if not isinstance(rule.signal, Drift) or not batches or self.champion is None:
+            return []
+        accepted = self._baseline(self.champion)
+        if isinstance(accepted, AIGuardError) or signal.table not in accepted.baseline.tables:
+            return []
+        grid_id = accepted.baseline.tables[signal.table].grid.id
+        held = self._in_window(signal, batches[-1].window.end)
+        return [b.key for b in held if self._profile(signal.table, b.key).grid_id != grid_id]
+
     def champion_at(self, as_of: datetime) -> str | None:
         """The version that was in production up to this time; before all records, today's."""
         return champion_at(self._reigns, as_of) or self.champion
@@ -140,7 +169,7 @@ class DeltaEvaluator:
         held = [(b.key, b.storage_id) for b in self._in_window(signal, as_of)]
         return _digest([rule.model_dump_json(), champion, mark, held])
 
-    def _profile(self, table: str, key: str) -> BatchProfile:
+    def _profile(self, table: str, key: str | None) -> BatchProfile:
         if (table, key) not in self._profiles:
             loaded = self._store.load(profile_key(self._guard, table), key)
             self._profiles[table, key] = loaded

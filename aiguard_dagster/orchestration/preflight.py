@@ -32,17 +32,66 @@ class Preflight:
     evidence: Evidence
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableReader:
+    """Reads a guard's tables through the user's own IO managers.
+
+    Attributes:
+        guard: The guard.
+        tables: The user's definitions, which know how each asset is loaded.
+        partitions: How each table is partitioned.
+        instance: The Dagster instance, which knows the partitions that exist.
+    """
+
+    guard: Guard
+    tables: dg.Definitions
+    partitions: dict[str, Partitions]
+    instance: dg.DagsterInstance
+
+    def rows(self, name: str, window: Window) -> pl.LazyFrame:
+        """The rows of a table inside a window; only the partitions that overlap it are read.
+
+        Raises:
+            MeasurementError: There is no such partition, or its value is no table.
+        """
+        table, key, partitions_def = (
+            self.guard.tables[name],
+            table_key(self.guard, name),
+            self.partitions[name],
+        )
+        load = partial(self.tables.load_asset_value, key, instance=self.instance)
+        if partitions_def is None:
+            frames = [as_lazy(load())]
+        else:
+            frames = [
+                as_lazy(load(partition_key=partition))
+                for partition in self.instance.get_materialized_partitions(key)
+                if overlaps(window_of(partitions_def, partition), window)
+            ]
+        if not frames:
+            msg = f"no partition of {table.asset} between {window.start} and {window.end}"
+            raise MeasurementError(msg)
+        rows = pl.concat(frames, how="diagonal_relaxed")
+        if not table.time:
+            return rows
+        time = utc(rows, table.time)
+        start, end = window.start.replace(tzinfo=None), window.end.replace(tzinfo=None)
+        return rows.filter((time >= start) & (time < end))
+
+
+def overlaps(partition: Window | None, window: Window) -> bool:
+    """Whether a partition holds rows of the window."""
+    return partition is not None and partition.start < window.end and partition.end > window.start
+
+
 def score_candidate(
-    instance: dg.DagsterInstance,
+    reader: TableReader,
     *,
-    tables: dg.Definitions,
-    guard: Guard,
     registry: ModelRegistry,
     rule: Rule | None,
     champion: str,
     candidate: str,
     at: datetime,
-    partitions: dict[str, Partitions],
 ) -> Preflight:
     """Score the candidate on the rows of the failing window, beside what the champion said.
 
@@ -50,16 +99,17 @@ def score_candidate(
     """
     names = {"champion": champion, "candidate": candidate}
     if rule is None or not isinstance(rule.signal, Performance):
-        reason = f"{guard.name} has no performance rule to score v{candidate} on"
+        reason = f"{reader.guard.name} has no performance rule to score v{candidate} on"
         return Preflight(go=False, reason=reason, evidence=names)
     signal = rule.signal
     window = Window(start=at - signal.window, end=at)
+    table = reader.guard.tables[signal.table]
     try:
         with tempfile.TemporaryDirectory() as folder:
             model = load_model(registry, candidate, folder=folder)
-            rows = _recent_rows(instance, tables, guard, signal.table, model, champion, window, partitions)
+            labelled = _labelled(reader.rows(signal.table, window), table, champion)
+            rows = _with_inputs(reader, signal.table, labelled, model, window)
             said = model.predict(rows.select(model.inputs or rows.columns).to_pandas())
-        table = guard.tables[signal.table]
         found = compare(
             signal.metric,
             signal.direction,
@@ -102,37 +152,31 @@ def _verdict(found: Comparison, champion: str, candidate: str, window: Window) -
     return Preflight(go=False, reason=f"{told}: no clear difference", evidence=evidence)
 
 
-def _recent_rows(
-    instance: dg.DagsterInstance,
-    tables: dg.Definitions,
-    guard: Guard,
-    name: str,
-    model: LoadedModel,
-    champion: str,
-    window: Window,
-    partitions: dict[str, Partitions],
-) -> pl.DataFrame:
-    """The champion's labelled rows in the window with the candidate's inputs, in time order."""
-    table = guard.tables[name]
-    rows = _load(instance, tables, guard, name, window, partitions)
+def _labelled(rows: pl.LazyFrame, table: Table, champion: str) -> pl.LazyFrame:
+    """The champion's rows whose outcome is known."""
     if table.model_version:
         rows = rows.filter(pl.col(table.model_version).cast(pl.String) == champion)
-    rows = rows.filter(
+    return rows.filter(
         pl.col(table.label or "").is_not_null() & pl.col(table.prediction or "").is_not_null()
     )
+
+
+def _with_inputs(
+    reader: TableReader, name: str, rows: pl.LazyFrame, model: LoadedModel, window: Window
+) -> pl.DataFrame:
+    """The rows with the model's inputs, looked for in the guard's other tables, in time order."""
+    table = reader.guard.tables[name]
     missing = set(model.inputs) - set(rows.collect_schema().names())
-    for other_name, other in guard.tables.items():
+    for other_name, other in reader.guard.tables.items():
         if not missing or other_name == name:
             continue
-        features = _load(instance, tables, guard, other_name, window, partitions)
+        features = reader.rows(other_name, window)
         there = missing & set(features.collect_schema().names())
         if there:
             rows = _join(rows, table, features, other, sorted(there))
             missing -= there
     if missing:
-        msg = (
-            f"inputs of the candidate are in none of the guard's tables: {', '.join(sorted(missing))}"
-        )
+        msg = f"its inputs {', '.join(sorted(missing))} are in none of the guard's tables"
         raise MeasurementError(msg)
     return rows.sort(utc(rows, table.time or "")).collect()
 
@@ -149,38 +193,6 @@ def _join(
         raise MeasurementError(msg)
     chosen = features.select(*keys, *wanted)
     return rows.join(chosen, left_on=table.row_key, right_on=keys, how="inner")
-
-
-def _load(
-    instance: dg.DagsterInstance,
-    tables: dg.Definitions,
-    guard: Guard,
-    name: str,
-    window: Window,
-    partitions: dict[str, Partitions],
-) -> pl.LazyFrame:
-    """The rows of a table inside a window, by its partitions, through the user's IO manager."""
-    table = guard.tables[name]
-    key = table_key(guard, name)
-    partitions_def = partitions[name]
-    load = partial(tables.load_asset_value, key, instance=instance)
-    frames = []
-    if partitions_def is None:
-        frames.append(as_lazy(load()))
-    else:
-        for partition in instance.get_materialized_partitions(key):
-            span = window_of(partitions_def, partition)
-            if span and span.start < window.end and span.end > window.start:
-                frames.append(as_lazy(load(partition_key=partition)))
-    if not frames:
-        msg = f"no partition of {table.asset} between {window.start} and {window.end}"
-        raise MeasurementError(msg)
-    rows = pl.concat(frames, how="diagonal_relaxed")
-    if not table.time:
-        return rows
-    time = utc(rows, table.time)
-    start, end = window.start.replace(tzinfo=None), window.end.replace(tzinfo=None)
-    return rows.filter((time >= start) & (time < end))
 
 
 def _values(rows: pl.DataFrame, column: str | None) -> NDArray[np.generic]:

@@ -32,14 +32,15 @@ def build_profile_asset(
         description=f"Counts of {spec.asset} on the grid of {guard.name}'s baseline.",
     )
     def profile(
-        context: dg.AssetExecutionContext, rows: Any  # noqa: ANN401 - the user's own table
+        context: dg.AssetExecutionContext,
+        rows: Any,  # noqa: ANN401 - the user's own table
     ) -> Any:  # noqa: ANN401 - Dagster would check the class of the output
         from aiguard_dagster.adapters.tables.frames import as_lazy
         from aiguard_dagster.adapters.tables.profiling import profile_table
 
         grid = current_grid(guard, table, getattr(context.resources, MLFLOW))
         if not grid.columns:
-            context.log.warning(f"no baseline of {guard.name} yet: rows are counted, columns not")
+            context.log.warning("no baseline yet: rows are counted, columns are not")
         confusion = needs_confusion(guard, table)
         return profile_table(as_lazy(rows), spec, grid, confusion=confusion)
 

@@ -1,4 +1,4 @@
-"""Checks on the rows, in the run that materialises them: one read of the data for all of an asset."""
+"""Checks on the rows, in the run that materialises them: one read of the data for all."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -36,7 +36,8 @@ def build_quality_check(
         ins={"rows": dg.AssetIn(table_key(guard, table))},
     )
     def quality(
-        context: dg.AssetCheckExecutionContext, rows: Any  # noqa: ANN401 - the user's own table
+        context: dg.AssetCheckExecutionContext,
+        rows: Any,  # noqa: ANN401 - the user's own table
     ) -> Iterator[dg.AssetCheckResult]:
         import narwhals as nw
 

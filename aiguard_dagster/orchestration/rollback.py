@@ -1,12 +1,13 @@
 """The rollback job: preflight, then the registry's transaction, then the record of both."""
 
 from datetime import datetime
+from typing import Any
 
 import dagster as dg
 
 from aiguard_dagster.adapters.dagster.history import decision_event, read_evaluations
-from aiguard_dagster.adapters.mlflow.registry import ModelRegistry
 from aiguard_dagster.adapters.mlflow.intents import RollbackIntent, RollbackState, stored_intents
+from aiguard_dagster.adapters.mlflow.registry import ModelRegistry
 from aiguard_dagster.adapters.mlflow.rollback import roll_back
 from aiguard_dagster.core.decisions import Decision, DecisionKind, Evidence
 from aiguard_dagster.core.spec import Guard, Performance, Rule
@@ -42,9 +43,9 @@ def rollback_job_name(guard: Guard) -> str:
     return f"{guard.name}_rollback"
 
 
-def rollback_config(guard: Guard, config: RollbackConfig) -> dg.RunConfig:
+def rollback_config(guard: Guard, config: RollbackConfig) -> dict[str, Any]:
     """The run config of a guard's rollback job."""
-    return dg.RunConfig(ops={_op_name(guard): config})
+    return {"ops": {_op_name(guard): {"config": config.model_dump()}}}
 
 
 def _op_name(guard: Guard) -> str:
@@ -66,7 +67,12 @@ def build_rollback_job(
     def rollback(context: dg.OpExecutionContext, config: RollbackConfig) -> None:
         registry = getattr(context.resources, MLFLOW).registry(guard)
         decision = run_rollback(
-            context, guard=guard, tables=tables, registry=registry, config=config, partitions=partitions,
+            context,
+            guard=guard,
+            tables=tables,
+            registry=registry,
+            config=config,
+            partitions=partitions,
             now=clock(),
         )
         context.log.info(decision.reason)
@@ -94,7 +100,7 @@ def run_rollback(
     now: datetime,
 ) -> Decision:
     """Check, act, and say what came of it; safe to run again after a crash anywhere."""
-    from aiguard_dagster.orchestration.preflight import score_candidate
+    from aiguard_dagster.orchestration.preflight import TableReader, score_candidate
 
     at = datetime.fromisoformat(config.at) if config.at else newest_verdict(context, guard) or now
     incident = config.incident or f"{guard.name}:request:{context.run_id}"
@@ -123,10 +129,16 @@ def run_rollback(
         if candidate is None:
             reason = f"no earlier champion of {registry.name} is left to go back to"
             return decided(DecisionKind.REFUSE, reason, {"champion": champion})
-        rule = scored_rule(guard, config.rule)
+        reader = TableReader(
+            guard=guard, tables=tables, partitions=partitions, instance=context.instance
+        )
         found = score_candidate(
-            context.instance, tables=tables, guard=guard, registry=registry, rule=rule, champion=from_version,
-            candidate=candidate, at=at, partitions=partitions,
+            reader,
+            registry=registry,
+            rule=scored_rule(guard, config.rule),
+            champion=from_version,
+            candidate=candidate,
+            at=at,
         )
         if not found.go:
             return decided(DecisionKind.REFUSE, found.reason, found.evidence)

@@ -74,9 +74,7 @@ def open_requests(decisions: Sequence[Decision]) -> list[Decision]:
     """The requests for a rollback that have no outcome yet."""
     ended = {(d.incident, d.at) for d in decisions if d.kind in OUTCOMES}
     return [
-        d
-        for d in decisions
-        if d.kind is DecisionKind.REQUEST and (d.incident, d.at) not in ended
+        d for d in decisions if d.kind is DecisionKind.REQUEST and (d.incident, d.at) not in ended
     ]
 
 

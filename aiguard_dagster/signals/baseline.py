@@ -66,7 +66,9 @@ class Baseline:
         """
         if name not in self.tables:
             known = ", ".join(self.tables) or "none"
-            msg = f"the baseline of {self.model} v{self.version} has no table {name!r}, only {known}"
+            msg = (
+                f"the baseline of {self.model} v{self.version} has no table {name!r}, only {known}"
+            )
             raise MeasurementError(msg)
         return self.tables[name]
 

@@ -46,7 +46,7 @@ def measure_completeness(
         parts=tuple(part for part in parts if part.value < 1)[:MOST_PARTS],
         note="" if parts else "no rows",
     )
-    return measurement, Threshold(value=limit.value, direction="low", source="absolute")
+    return measurement, Threshold(value=limit.value, direction="low", unit="share")
 
 
 def _count(batch: Batch, columns: Sequence[str]) -> tuple[int, dict[str, int]]:

@@ -1,7 +1,7 @@
 """Spend per 1,000 predictions."""
 
 from aiguard_dagster.core.errors import MeasurementError
-from aiguard_dagster.core.spec import Cost, FalseAlarmLimit, Limit, resolve_limit
+from aiguard_dagster.core.spec import FalseAlarmLimit, Limit, resolve_limit
 from aiguard_dagster.core.verdicts import Measurement, Threshold
 from aiguard_dagster.signals.baseline import Baseline
 from aiguard_dagster.signals.window import WindowProfiles
@@ -9,7 +9,7 @@ from aiguard_dagster.stats.outcomes import cost_per_1000
 
 
 def measure_cost(
-    signal: Cost, limit: Limit | None, current: WindowProfiles, baseline: Baseline
+    limit: Limit | None, current: WindowProfiles, baseline: Baseline
 ) -> tuple[Measurement, Threshold]:
     """Measure the spend per 1,000 priced predictions of the champion.
 

@@ -14,6 +14,8 @@ from aiguard_dagster.stats.distance import bins_with_nulls, js_distance
 from aiguard_dagster.stats.profile import ColumnProfile
 
 MOST_PARTS = 5
+NOTICED = 0.005
+"""A share of rows that must change before the words mention it."""
 
 
 def measure_drift(
@@ -65,7 +67,11 @@ def measure_drift(
 
 
 def _scale(
-    signal: Drift, limit: Limit | None, columns: tuple[str, ...], reference: DriftReference, days: int
+    signal: Drift,
+    limit: Limit | None,
+    columns: tuple[str, ...],
+    reference: DriftReference,
+    days: int,
 ) -> tuple[dict[str, float], Threshold]:
     match limit:
         case FalseAlarmLimit(false_alarm_every=every):
@@ -73,9 +79,7 @@ def _scale(
             source = f"one false alarm in {format_duration(every)}, from {limits.windows} windows"
             return dict(limits.columns), Threshold(value=1.0, direction="high", source=source)
         case AbsoluteLimit(value=value):
-            return dict.fromkeys(columns, value), Threshold(
-                value=value, direction="high", source="absolute"
-            )
+            return dict.fromkeys(columns, value), Threshold(value=value, direction="high")
         case _:
             msg = "drift takes an absolute limit or false_alarm_every"
             raise MeasurementError(msg)
@@ -91,13 +95,13 @@ def how_moved(now: ColumnProfile, then: ColumnProfile) -> str:
     """
     told = []
     null_now, null_then = now.nulls / max(now.rows, 1), then.nulls / max(then.rows, 1)
-    if abs(null_now - null_then) >= 0.005:
+    if abs(null_now - null_then) >= NOTICED:
         told.append(f"nulls {null_then:.1%} → {null_now:.1%}")
     if now.lowest is not None or then.lowest is not None:
         told.append(f"mean {then.mean:.3g} → {now.mean:.3g}")
     else:
         other_now = now.counts[-1] / max(now.rows, 1)
         other_then = then.counts[-1] / max(then.rows, 1)
-        if abs(other_now - other_then) >= 0.005:
+        if abs(other_now - other_then) >= NOTICED:
             told.append(f"other values {other_then:.1%} → {other_now:.1%}")
     return ", ".join(told) or "shares of the values changed"

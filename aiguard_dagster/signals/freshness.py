@@ -2,7 +2,6 @@
 
 import narwhals as nw
 
-from aiguard_dagster.core.durations import format_duration
 from aiguard_dagster.core.errors import MeasurementError
 from aiguard_dagster.core.spec import Freshness
 from aiguard_dagster.core.verdicts import Measurement, Threshold
@@ -12,7 +11,7 @@ from aiguard_dagster.signals.batch import Batch, as_utc, require
 def measure_freshness(signal: Freshness, batch: Batch) -> tuple[Measurement, Threshold]:
     """Measure the age, in seconds, of the newest row at the batch's ``as_of``.
 
-    A batch of no rows is inconclusive. A row from the future counts as age 0 and is told in the note.
+    A batch of no rows is inconclusive. A row from the future has age 0, and the note tells of it.
 
     Raises:
         MeasurementError: There is no time column, or it holds no times.
@@ -26,7 +25,7 @@ def measure_freshness(signal: Freshness, batch: Batch) -> tuple[Measurement, Thr
     threshold = Threshold(
         value=signal.max_age.total_seconds(),
         direction="high",
-        source=f"max_age {format_duration(signal.max_age)}",
+        unit="seconds",
     )
     if found[0] is None:
         return _nothing(batch, int(found[1])), threshold

@@ -53,6 +53,8 @@ def evaluate_window(
         drift_reference: Gives a table's baseline made ready for drift.
     """
     signal = rule.signal
+    if not isinstance(signal, Drift | Performance | Cost):
+        raise _wrong_door(rule)
     try:
         match signal:
             case Drift():
@@ -61,10 +63,9 @@ def evaluate_window(
             case Performance():
                 measurement, threshold = measure_performance(signal, rule.limit, current, baseline)
             case Cost():
-                measurement, threshold = measure_cost(signal, rule.limit, current, baseline)
+                measurement, threshold = measure_cost(rule.limit, current, baseline)
             case _:
-                msg = f"{signal.kind} is not measured on profiles"
-                raise MeasurementError(msg)
+                assert_never(signal)
     except Exception as error:  # noqa: BLE001 - one rule that crashes must not stop the others
         window = current.window
         nothing = Measurement(value=None, n=0, window=window, as_of=window.end)
@@ -98,10 +99,13 @@ def _measure_batch(rule: Rule, batch: Batch) -> tuple[Measurement, Threshold]:
         case Pandera():
             return measure_pandera(signal, batch)
         case Drift() | Performance() | Cost():
-            msg = f"{signal.kind} is not measured on rows"
-            raise MeasurementError(msg)
+            raise _wrong_door(rule)
         case _:
             assert_never(signal)
+
+
+def _wrong_door(rule: Rule) -> MeasurementError:
+    return MeasurementError(f"{rule.signal.kind} is not measured on this kind of data")
 
 
 def _evaluation(

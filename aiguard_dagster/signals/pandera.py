@@ -36,9 +36,7 @@ def measure_pandera(signal: Pandera, batch: Batch) -> tuple[Measurement, Thresho
         schema.validate(rows, lazy=True)
     except SchemaErrors as error:
         cases = nw.from_native(error.failure_cases)
-        for column, check in zip(
-            cases["column"].to_list(), cases["check"].to_list(), strict=True
-        ):
+        for column, check in zip(cases["column"].to_list(), cases["check"].to_list(), strict=True):
             failures[str(column), str(check)] += 1
     parts = tuple(
         Part(name=column, value=count, text=f"{check}: {count:,} failed")
@@ -52,7 +50,7 @@ def measure_pandera(signal: Pandera, batch: Batch) -> tuple[Measurement, Thresho
         parts=parts,
         note="" if len(rows) else "no rows",
     )
-    return measurement, Threshold(value=0, direction="high", source="no failures")
+    return measurement, Threshold(value=0, direction="high")
 
 
 def _load(path: str) -> Any:  # noqa: ANN401 - pandera has a schema class an engine

@@ -50,4 +50,4 @@ def measure_schema(signal: Schema, batch: Batch) -> tuple[Measurement, Threshold
         as_of=batch.as_of,
         parts=tuple(parts),
     )
-    return measurement, Threshold(value=0, direction="high", source="as declared")
+    return measurement, Threshold(value=0, direction="high")

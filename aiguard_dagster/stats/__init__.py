@@ -1,0 +1,1 @@
+"""Grids, profiles, distances, calibration, comparison: numpy and scipy only."""

@@ -79,7 +79,9 @@ def compare(
     sign = 1.0 if direction == "high" else -1.0
     rng = np.random.default_rng(0)
     draws = rng.integers(0, count, size=(DRAWS, count))
-    gains = np.array([sign * (_metric(metric, ours, d) - _metric(metric, theirs, d)) for d in draws])
+    gains = np.array(
+        [sign * (_metric(metric, ours, d) - _metric(metric, theirs, d)) for d in draws]
+    )
     low, high = np.quantile(gains, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     everything = np.arange(count)
     return Comparison(

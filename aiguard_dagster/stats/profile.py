@@ -8,7 +8,6 @@ from typing import TypeVar
 
 from aiguard_dagster.core.errors import MeasurementError
 
-
 T = TypeVar("T", float, datetime)
 
 

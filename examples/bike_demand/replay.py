@@ -62,7 +62,7 @@ def train_and_promote(instance: dg.DagsterInstance) -> None:
 
 
 def run(instance: dg.DagsterInstance, *, on_day: Callable[[datetime], None]) -> Replay:
-    """Live through every day: the daily job, then one tick of each sensor, and what they ask for."""
+    """Live through every day: the daily job, a tick of each sensor, and what they ask for."""
     from definitions import GUARD, daily, defs
 
     assert GUARD.model is not None  # noqa: S101 - the example's own guard has one
@@ -93,6 +93,7 @@ def run(instance: dg.DagsterInstance, *, on_day: Callable[[datetime], None]) -> 
 def ask_for_rollback(daemon: Daemon, notice: Decision) -> None:
     """What an alarmed person does: ask for a rollback as soon as a notification arrives."""
     from definitions import GUARD
+
     config = RollbackConfig(
         reason=f"alarmed by: {notice.reason}",
         actor="person:on-call",
@@ -100,7 +101,7 @@ def ask_for_rollback(daemon: Daemon, notice: Decision) -> None:
         rule=notice.rule,
         at=notice.at.isoformat(),
     )
-    daemon.run(rollback_job_name(GUARD), run_config=rollback_config(GUARD, config).to_config_dict())
+    daemon.run(rollback_job_name(GUARD), run_config=rollback_config(GUARD, config))
 
 
 def champion_on(found: Replay, as_of: datetime) -> str | None:

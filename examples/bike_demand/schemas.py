@@ -3,7 +3,7 @@
 import pandera.polars as pa  # noqa: TID253 - imported only when the check runs
 
 
-class HourlyFeatures(pa.DataFrameModel):
+class HourlyFeatures(pa.DataFrameModel):  # type: ignore[misc]
     """One row an hour: calendar and weather, weather normalised to 0..1."""
 
     hr: int = pa.Field(ge=0, le=23)

@@ -25,7 +25,10 @@ def held_out_predictions(rows: pl.DataFrame) -> NDArray[np.float64]:
     from sklearn.model_selection import KFold, cross_val_predict
 
     model = HistGradientBoostingRegressor(random_state=0)
-    inputs, label = rows.select(FEATURES).cast(pl.Float64).to_pandas(), rows.get_column("cnt").to_numpy()
+    inputs, label = (
+        rows.select(FEATURES).cast(pl.Float64).to_pandas(),
+        rows.get_column("cnt").to_numpy(),
+    )
     folds = KFold(n_splits=FOLDS, shuffle=False)  # Blocks in time order, not shuffled hours.
     return np.asarray(cross_val_predict(model, inputs, label, cv=folds))
 
@@ -53,9 +56,9 @@ def train_version(guard: Guard, start: datetime, end: datetime) -> str:
             skops_trusted_types=[TREES],  # Made in this run, so its nodes can be trusted.
         )
     version = str(logged.registered_model_version)
-    accepted = rows.select(
-        "timestamp", "cnt", model_version=pl.lit(version)
-    ).with_columns(predicted=held_out_predictions(rows))
+    accepted = rows.select("timestamp", "cnt", model_version=pl.lit(version)).with_columns(
+        predicted=held_out_predictions(rows)
+    )
     record_baseline(
         guard,
         version=version,

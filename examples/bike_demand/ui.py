@@ -12,7 +12,7 @@ def main() -> int:
     """Start Dagster's UI and daemon on the example's own folder."""
     home = HOME / "dagster"
     if not (HOME / "mlflow.db").exists():
-        print("Nothing to show yet: run `make demo` first for the history.")  # noqa: T201
+        print("Nothing to show yet: run `make demo` first for the history.")
     home.mkdir(parents=True, exist_ok=True)
     if not (home / "dagster.yaml").exists():
         (home / "dagster.yaml").write_text(DAGSTER_YAML)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import dagster as dg
 from dagster._core.events import DagsterEventType
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecord
 
 from aiguard_dagster.adapters.dagster.metadata import (
     decision_from_metadata,
@@ -34,7 +35,7 @@ def read_evaluations(
     instance: dg.DagsterInstance, check: dg.AssetCheckKey, *, most: int = MOST_EVALUATIONS
 ) -> tuple[StoredEvaluation, ...]:
     """The evaluations of one check, oldest write first; rows that are not ours are left out."""
-    records = []
+    records: list[AssetCheckExecutionRecord] = []
     cursor = None
     while len(records) < most:
         page = instance.event_log_storage.get_asset_check_execution_history(

@@ -35,7 +35,7 @@ class LoadedModel:
         """
         try:
             said = np.asarray(self.call(self._widened(rows))).reshape(-1)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - a model may raise anything
             # Its message is left out: MLflow quotes the rows in it, and they are the user's.
             msg = f"v{self.version} cannot predict these rows ({type(error).__name__})"
             raise MeasurementError(msg) from None

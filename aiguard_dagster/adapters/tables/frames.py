@@ -24,9 +24,9 @@ def as_lazy(table: Any) -> pl.LazyFrame:  # noqa: ANN401 - whatever the user's I
     if module == "pandas" and name == "DataFrame":
         if list(table.index.names) != [None]:
             table = table.reset_index()
-        return pl.from_pandas(table).lazy()
+        return pl.DataFrame(pl.from_pandas(table)).lazy()
     if module == "pyarrow" and name in {"Table", "RecordBatch"}:
-        return pl.LazyFrame(pl.from_arrow(table))
+        return pl.DataFrame(pl.from_arrow(table)).lazy()
     msg = (
         f"the asset's value is a {type(table).__module__}.{name}, which is no table"
         "\n\nHint: return a pandas, polars or pyarrow table from the IO manager."

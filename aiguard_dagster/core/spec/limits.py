@@ -90,11 +90,15 @@ def resolve_limit(
     """The value that must not be crossed, or None when it needs a baseline value that is missing."""
     match limit:
         case AbsoluteLimit():
-            return Threshold(value=limit.value, direction=direction, source="absolute")
+            return Threshold(value=limit.value, direction=direction)
         case BaselineLimit():
             if baseline is None:
                 return None
-            share = limit.above_baseline if limit.above_baseline is not None else -(limit.below_baseline or 0.0)
+            share = (
+                limit.above_baseline
+                if limit.above_baseline is not None
+                else -(limit.below_baseline or 0.0)
+            )
             return Threshold(
                 value=baseline * (1 + share),
                 direction=direction,

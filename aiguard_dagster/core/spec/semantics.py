@@ -203,5 +203,3 @@ def _action(rule: Rule, path: str) -> Iterator[Found]:
             f"{rule.signal.kind} judges the data, and no earlier version of the model mends data",
             "use hold, or notify.",
         )
-
-

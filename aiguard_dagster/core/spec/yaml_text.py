@@ -17,7 +17,7 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen = set()
         for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+            key = self.construct_object(key_node, deep=True)
             if not isinstance(key, Hashable) or key in seen:
                 what = "is given twice" if isinstance(key, Hashable) else "is no key"
                 raise yaml.MarkedYAMLError(
@@ -61,7 +61,7 @@ def _bound(text: str, file: str) -> None:
     depth = 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
         if isinstance(event, yaml.AliasEvent):
-            where = f"line {event.start_mark.line + 1}: "
+            where = f"line {_line(event)}: "
             what = f"{where}the alias *{event.anchor} repeats another part"
             raise _problem(file, what, "guards have no aliases; write the part out.")
         if isinstance(event, yaml.CollectionStartEvent):
@@ -69,10 +69,14 @@ def _bound(text: str, file: str) -> None:
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
         if depth > MOST_NESTED:
-            where = f"line {event.start_mark.line + 1}: "
+            where = f"line {_line(event)}: "
             what = f"{where}nested more than {MOST_NESTED} levels deep"
             raise _problem(file, what, "a guard needs five.")
 
 
 def _problem(file: str, what: str, hint: str) -> SpecError:
     return SpecError([Problem(file=file, path="", what=what, hint=hint)])
+
+
+def _line(event: yaml.Event) -> int:
+    return event.start_mark.line + 1 if event.start_mark else 0
