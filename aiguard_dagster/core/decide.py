@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from aiguard_dagster.core.cause import Suspect, find_suspects
 from aiguard_dagster.core.decisions import (
+    GUARD,
     OUTCOMES,
     Decision,
     DecisionKind,
@@ -113,11 +114,8 @@ def _request(
     earlier = within(episode, rule.name, decisions)
     if earlier and earlier[-1].kind is DecisionKind.REQUEST:
         return []
-    ended = [
-        d
-        for d in decisions
-        if d.kind in OUTCOMES and (d in earlier or d.kind is DecisionKind.ROLLBACK)
-    ]
+    ended = [d for d in earlier if d.kind in OUTCOMES and d.actor == GUARD]
+    ended += [d for d in decisions if d.kind is DecisionKind.ROLLBACK]
     if any(d.at <= at < d.at + guard.cooldown for d in ended):
         return []
     if find_suspects(guard, newest.start, at, found):

@@ -26,6 +26,8 @@ class DecisionKind(StrEnum):
     ESCALATE = "escalate"
 
 
+GUARD = "guard"
+"""The actor of what the guard decides by its rules; a person's requests bear the person's name."""
 OUTCOMES = frozenset(
     {
         DecisionKind.ROLLBACK,
@@ -56,7 +58,7 @@ class Decision:
     incident: str
     rule: str
     reason: str
-    actor: str = "guard"
+    actor: str = GUARD
     evidence: Evidence = field(default_factory=dict)
 
 

@@ -9,6 +9,7 @@ import dagster as dg
 
 from aiguard_dagster.adapters.dagster.history import materialized, newest_materialization
 from aiguard_dagster.adapters.dagster.metadata import evaluation_metadata
+from aiguard_dagster.core.errors import ActionError
 from aiguard_dagster.core.spec import Guard, Rule
 from aiguard_dagster.core.verdicts import Evaluation, Verdict
 from aiguard_dagster.orchestration.clock import Clock
@@ -16,6 +17,7 @@ from aiguard_dagster.orchestration.keys import check_key, delta_rules, profile_k
 from aiguard_dagster.orchestration.partitions import Partitions
 from aiguard_dagster.orchestration.quality import severity
 from aiguard_dagster.orchestration.resources import MLFLOW, PROFILES
+from aiguard_dagster.orchestration.ticks import for_each_guard
 
 if TYPE_CHECKING:
     from aiguard_dagster.orchestration.deltas import DeltaEvaluator
@@ -111,34 +113,33 @@ def build_delta_sensor(
         seen: dict[str, str] = json.loads(context.cursor or "{}")
         events: list[dg.AssetCheckEvaluation] = []
         requests: list[dg.RunRequest] = []
-        failures: list[str] = []
-        for guard in guards:
+
+        def work(guard: Guard) -> None:
+            mine = partitions[guard.name]
+            requests.extend(profiles_wanted(context.instance, guard, mine))
+            registry = getattr(context.resources, MLFLOW).registry(guard)
             try:
-                requests += profiles_wanted(context.instance, guard, partitions[guard.name])
-                registry = getattr(context.resources, MLFLOW).registry(guard)
                 registry.observe(now=clock())
-                evaluator = DeltaEvaluator(
-                    guard=guard,
-                    partitions=partitions[guard.name],
-                    instance=context.instance,
-                    registry=registry,
-                    store=getattr(context.resources, PROFILES),
-                )
-                signature = evaluator.signature()
-                if seen.get(guard.name) == signature:
-                    continue
-                requests += _profiles_to_redo(guard, evaluator)
-                left = MOST_EVALUATIONS - len(events)
-                due = list(islice(_due(guard, evaluator), left + 1))
-                events += [_event(guard, rule, evaluation) for rule, evaluation in due[:left]]
-                if len(due) <= left:
-                    seen[guard.name] = signature
-            except Exception as error:  # noqa: BLE001 - one guard's registry must not silence the others
-                failures.append(f"{guard.name}: {type(error).__name__}: {error}")
-        if failures:
-            context.log.error("; ".join(failures))
-            if not events and not requests and len(failures) == len(guards):
-                raise dg.Failure("; ".join(failures))
+            except ActionError as error:  # A user who may only read can still measure.
+                context.log.warning(str(error))
+            evaluator = DeltaEvaluator(
+                guard=guard,
+                partitions=mine,
+                instance=context.instance,
+                registry=registry,
+                store=getattr(context.resources, PROFILES),
+            )
+            signature = evaluator.signature()
+            if seen.get(guard.name) == signature:
+                return
+            requests.extend(_profiles_to_redo(guard, evaluator))
+            left = MOST_EVALUATIONS - len(events)
+            due = list(islice(_due(guard, evaluator), left + 1))
+            events.extend(_event(guard, rule, evaluation) for rule, evaluation in due[:left])
+            if len(due) <= left:
+                seen[guard.name] = signature
+
+        for_each_guard(context, guards, work)
         return dg.SensorResult(
             run_requests=requests[:MOST_RUNS], asset_events=events, cursor=json.dumps(seen)
         )

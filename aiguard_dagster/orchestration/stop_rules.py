@@ -11,7 +11,7 @@ from aiguard_dagster.adapters.dagster.history import (
     read_evaluations,
 )
 from aiguard_dagster.core.decide import decide
-from aiguard_dagster.core.decisions import OUTCOMES, Decision, DecisionKind
+from aiguard_dagster.core.decisions import GUARD, OUTCOMES, Decision, DecisionKind
 from aiguard_dagster.core.spec import Guard
 from aiguard_dagster.orchestration.clock import Clock
 from aiguard_dagster.orchestration.keys import check_key, guard_key
@@ -21,6 +21,7 @@ from aiguard_dagster.orchestration.rollback import (
     rollback_config,
     rollback_job_name,
 )
+from aiguard_dagster.orchestration.ticks import for_each_guard
 
 MOST_ATTEMPTS = 3
 """Runs of one rollback request before a person is asked."""
@@ -41,10 +42,13 @@ def build_stop_rule_sensor(
     def stop_rule_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         events: list[dg.AssetObservation] = []
         requests: list[dg.RunRequest] = []
-        for guard in guards:
+
+        def work(guard: Guard) -> None:
             decided, wanted = step(context.instance, guard, now=clock())
-            events += [decision_event(guard_key(guard), decision) for decision in decided]
-            requests += wanted
+            events.extend(decision_event(guard_key(guard), decision) for decision in decided)
+            requests.extend(wanted)
+
+        for_each_guard(context, guards, work)
         return dg.SensorResult(asset_events=events, run_requests=requests)
 
     return stop_rule_sensor
@@ -104,7 +108,7 @@ def next_run(
         rule=request.rule,
         at=request.at.isoformat(),
         from_version=str(request.evidence["champion"]),
-        actor="guard",
+        actor=GUARD,
     )
     run = dg.RunRequest(
         run_key=f"{tag}#{len(runs) + 1}",
