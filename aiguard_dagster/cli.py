@@ -6,9 +6,10 @@ from pathlib import Path
 
 import click
 
+from aiguard_dagster.adapters.guard_files import load_guards, read_guards
 from aiguard_dagster.core.errors import AIGuardError, SpecError
 from aiguard_dagster.core.explain import explain as explain_guard
-from aiguard_dagster.core.spec import Guard
+from aiguard_dagster.core.spec.json_schema import guard_schema
 
 PATHS = click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 PATH = click.argument("path", type=click.Path(path_type=Path))
@@ -23,36 +24,32 @@ def main() -> None:
 @main.command()
 @PATHS
 def validate(paths: tuple[Path, ...]) -> None:
-    """Check guard files, or folders of them; every problem is told."""
-    from aiguard_dagster.adapters.guard_files import load_guards
-
-    failed = False
-    for path in paths:
-        try:
-            for guard in load_guards(path):
-                click.echo(f"{path}: {guard.name}: {len(guard.rules)} rules, {guard.mode.value}")
-        except SpecError as error:
-            failed = True
-            click.echo(str(error), err=True)
-    sys.exit(1 if failed else 0)
+    """Check guard files, or folders of them, together; every problem is told."""
+    found = read_guards(paths)
+    for guard, file in found.guards:
+        rules = "1 rule" if len(guard.rules) == 1 else f"{len(guard.rules)} rules"
+        click.echo(f"{file}: {guard.name}: {rules}, {guard.mode}")
+    if found.problems:
+        click.echo(str(SpecError(found.problems)), err=True)
+        sys.exit(1)
 
 
 @main.command()
 def schema() -> None:
     """Print the JSON Schema of guard files, for editors."""
-    click.echo(json.dumps(Guard.model_json_schema(), indent=2))
+    click.echo(json.dumps(guard_schema(), indent=2))
 
 
 @main.command()
 @PATH
 def explain(path: Path) -> None:
     """Say in sentences what is watched, which limit, how long, who decides, what happens."""
-    from aiguard_dagster.adapters.guard_files import load_guards
-
     try:
-        click.echo("\n\n".join(explain_guard(guard) for guard in load_guards(path)))
+        guards = load_guards(path)
     except SpecError as error:
-        raise click.ClickException(str(error)) from None
+        click.echo(str(error), err=True)
+        sys.exit(1)
+    click.echo("\n\n".join(explain_guard(guard) for guard in guards))
 
 
 @main.group()
@@ -76,7 +73,6 @@ def record(guard_file: Path, model_version: str, data: tuple[str, ...], tracking
     """Record the baseline of a model version in MLflow."""
     import polars as pl
 
-    from aiguard_dagster.adapters.guard_files import load_guards
     from aiguard_dagster.orchestration.baseline import record_baseline
 
     try:

@@ -1,14 +1,21 @@
 """Durations and ratios as people write them: ``30m``, ``3d``, ``50%``."""
 
+import math
 import re
 from datetime import timedelta
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema
 
+from aiguard_dagster.core.words import shown, with_hint
+
 UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 DURATION_PATTERN = r"^\s*(\d+(?:\.\d+)?)\s*([smhdw])\s*$"
 RATIO_PATTERN = r"^\s*(\d+(?:\.\d+)?)\s*%\s*$"
+NUMBER_AND_WORD = r"^\s*\d+(?:\.\d+)?\s*([^\W\d_]*)\s*$"
+LONGEST = timedelta(days=36_525)
+"""A century: windows are counted back from today, and calendars end."""
+UNIT_HINT = "write a number and one of s, m, h, d, w, such as 30m or 3d."
 
 
 def parse_duration(value: object) -> timedelta:
@@ -18,29 +25,37 @@ def parse_duration(value: object) -> timedelta:
         value: A number and one unit (``s``, ``m``, ``h``, ``d``, ``w``) as text, or a timedelta.
 
     Raises:
-        ValueError: The text is no duration, or the duration is negative.
+        ValueError: The text is no duration, or the duration is negative or over a century.
 
     >>> parse_duration("36h")
     datetime.timedelta(days=1, seconds=43200)
     """
-    if isinstance(value, timedelta):
-        if value < timedelta(0):
-            msg = f"{format_duration(value)} is negative"
-            raise ValueError(msg)
-        return value
-    if isinstance(value, str):
-        if value.strip().startswith("-"):
-            msg = f"{value!r} is negative; a duration runs forward"
-            raise ValueError(msg)
-        if match := re.match(DURATION_PATTERN, value):
-            number, unit = match.groups()
-            try:
-                return timedelta(seconds=float(number) * UNITS[unit])
-            except OverflowError:
-                msg = f"{value!r} is longer than any calendar"
-                raise ValueError(msg) from None
-    msg = f"{value!r} is no duration; write a number and one of s, m, h, d, w, such as 30m or 3d"
-    raise ValueError(msg)
+    found = value if isinstance(value, timedelta) else _read_duration(value)
+    if found < timedelta(0):
+        raise ValueError(with_hint(f"{format_duration(found)} is negative", "leave the sign out."))
+    if found > LONGEST:
+        raise ValueError(with_hint(f"{shown(value)} is longer than a century", "shorten it."))
+    return found
+
+
+def _read_duration(value: object) -> timedelta:
+    text = value if isinstance(value, str) else ""
+    if match := re.match(DURATION_PATTERN, text):
+        number, unit = match.groups()
+        try:
+            return timedelta(seconds=float(number) * UNITS[unit])
+        except OverflowError:
+            return timedelta.max
+    if text.strip().startswith("-"):
+        raise ValueError(with_hint(f"{shown(value)} is negative", "leave the sign out."))
+    if match := re.match(NUMBER_AND_WORD, text):
+        unit = match.group(1)
+        what = f"{shown(unit)} is no unit of time" if unit else f"{shown(value)} has no unit"
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        what = f"{shown(value)} has no unit"
+    else:
+        what = f"{shown(value)} is no duration"
+    raise ValueError(with_hint(what, UNIT_HINT))
 
 
 def format_duration(value: timedelta) -> str:
@@ -55,7 +70,7 @@ def format_duration(value: timedelta) -> str:
     for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
         if seconds and seconds % size == 0:
             return f"{int(seconds // size)}{unit}"
-    return f"{seconds:g}s"
+    return f"{seconds:.6f}".rstrip("0").rstrip(".") + "s"
 
 
 def parse_ratio(value: object) -> float:
@@ -64,12 +79,27 @@ def parse_ratio(value: object) -> float:
     >>> parse_ratio("50%")
     0.5
     """
+    hint = "write a number or a percentage, such as 0.95 or 50%."
     if isinstance(value, str) and (match := re.match(RATIO_PATTERN, value)):
-        return float(match.group(1)) / 100
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    msg = f"{value!r} is no number and no percentage, such as 0.95 or 50%"
-    raise ValueError(msg)
+        found = float(match.group(1)) / 100
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        try:
+            found = float(value)
+        except OverflowError:
+            found = math.inf
+    elif isinstance(value, str) and value.strip().startswith("-"):
+        raise ValueError(with_hint(f"{shown(value)} is no percentage from 0 % up", hint))
+    else:
+        raise ValueError(with_hint(f"{shown(value)} is no number and no percentage", hint))
+    if not math.isfinite(found):
+        raise ValueError(with_hint("is not a finite number", hint))
+    return found
+
+
+def _not_zero(value: timedelta) -> timedelta:
+    if not value:
+        raise ValueError(with_hint("must be longer than zero", UNIT_HINT))
+    return value
 
 
 Duration = Annotated[
@@ -78,15 +108,6 @@ Duration = Annotated[
     PlainSerializer(format_duration, return_type=str),
     WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN, "examples": ["30m", "3d"]}),
 ]
-
-
-def _not_zero(value: timedelta) -> timedelta:
-    if not value:
-        msg = "must be longer than zero"
-        raise ValueError(msg)
-    return value
-
-
 PositiveDuration = Annotated[Duration, AfterValidator(_not_zero)]
 Ratio = Annotated[
     float,

@@ -1,15 +1,20 @@
 """A guard in sentences, for the people who own it."""
 
+from datetime import timedelta
 from typing import assert_never
 
 from aiguard_dagster.core.durations import format_duration
 from aiguard_dagster.core.spec import (
+    AbsoluteLimit,
     Action,
+    BaselineLimit,
     Completeness,
     Cost,
     Drift,
+    FalseAlarmLimit,
     Freshness,
     Guard,
+    Limit,
     Mode,
     Pandera,
     Performance,
@@ -17,6 +22,13 @@ from aiguard_dagster.core.spec import (
     Schema,
     describe_limit,
 )
+
+UNITS = {"s": "second", "m": "minute", "h": "hour", "d": "day"}
+METRICS = {
+    "mae": "the mean absolute error",
+    "rmse": "the root mean squared error",
+    "bias": "the mean error, whichever its sign,",
+}
 
 
 def explain(guard: Guard) -> str:
@@ -27,15 +39,10 @@ def explain(guard: Guard) -> str:
     else:
         mark = f"stage {model.stage}" if model.stage else f"alias {model.alias}"
         head = f"{guard.name} guards the model {model.name}, in production by its {mark}."
-    lines = [f"{head} Owner: {guard.owner}.", _mode(guard), ""]
+    lines = [f"{head} Owner: {guard.owner}.", _mode(guard)]
     for number, rule in enumerate(guard.rules, start=1):
-        lines += [f"{number}. {rule.name}: {_watched(guard, rule)}", f"   {_then(guard, rule)}"]
-    lines += [
-        "",
-        f"After an action on the model, none follows for {format_duration(guard.cooldown)}."
-        f" A rule that says nothing conclusive for {format_duration(guard.silence)} is escalated,"
-        " and never acted on.",
-    ]
+        lines += ["", f"{number}. {rule.name}", *(f"   {line}" for line in _rule(guard, rule))]
+    lines += ["", *_silence(guard)]
     return "\n".join(lines)
 
 
@@ -44,64 +51,138 @@ def _mode(guard: Guard) -> str:
         case Mode.OBSERVE:
             return "It observes: it measures and tells, and does nothing else."
         case Mode.PROPOSE:
-            return "It proposes: it tells the owner what it would do, and waits."
+            return "It proposes: it tells the owner what it would do, and the owner decides."
         case Mode.ENFORCE:
             return "It enforces: it acts by these rules without asking."
         case _:
             assert_never(guard.mode)
 
 
+def _silence(guard: Guard) -> list[str]:
+    after = f"After an action on the model, none follows for {spoken(guard.cooldown)}."
+    told = (
+        f"A rule that says nothing conclusive for {spoken(guard.silence)} is escalated to its"
+        " owner. Silence neither fires a rule nor clears one."
+    )
+    return [told] if guard.model is None else [after, told]
+
+
+def _rule(guard: Guard, rule: Rule) -> list[str]:
+    """What must hold, what it takes to say so, and what happens when it does not hold."""
+    signal = rule.signal
+    lines = [f"{_watched(guard, rule)}."]
+    if isinstance(signal, Drift | Performance | Cost):
+        rows = {"drift": "rows", "performance": "labelled rows", "cost": "predictions"}
+        lines.append(
+            f"It stays silent on fewer than {signal.min_samples:,} {rows[signal.kind]}, or when"
+            f" less than {signal.min_coverage:.0%} of the window is there."
+        )
+    when = f"If that fails for {spoken(rule.grace)}" if rule.grace else "As soon as that fails"
+    return [*lines, f"{when}, {_then(guard, rule)}."]
+
+
 def _watched(guard: Guard, rule: Rule) -> str:
     signal = rule.signal
     asset = guard.tables[signal.table].asset
-    limit = describe_limit(rule.limit) if rule.limit else ""
     match signal:
         case Freshness():
-            return f"the newest row of {asset} is at most {format_duration(signal.max_age)} old."
+            return f"The newest row of {asset} must be at most {spoken(signal.max_age)} old"
         case Completeness():
-            slots = f", in slots of {format_duration(signal.every)}" if signal.every else ""
-            return f"at least {limit} of {asset} is there: rows and values{slots}."
-        case Schema():
-            return f"{asset} has the {len(signal.columns)} declared columns, of the declared types."
-        case Pandera():
-            return f"every row of {asset} passes {signal.schema_}."
-        case Drift():
-            columns = ", ".join(signal.columns) if signal.columns else "every column"
             return (
-                f"{columns} of {asset} over {format_duration(signal.window)} stays near the"
-                f" baseline; the limit is {limit}."
+                f"At least {_percent(rule.limit)} of {asset} must be there in each batch:"
+                f" {_pieces(signal)}"
+            )
+        case Schema():
+            named = "the one declared column, of its declared type"
+            if len(signal.columns) > 1:
+                named = f"the {len(signal.columns)} declared columns, of their declared types"
+            return f"{asset} must have {named}{'' if signal.allow_extra else ', and no other'}"
+        case Pandera():
+            return f"Every row of {asset} must pass {signal.schema_}"
+        case Drift():
+            what = _names(signal.columns) or "every column that the baseline profiled"
+            near = _bound(rule.limit, "a Jensen-Shannon distance of at most")
+            return (
+                f"In the last {spoken(signal.window)} of {asset}, {what} must stay near the"
+                f" baseline: {near}"
             )
         case Performance():
             side = "at most" if signal.direction == "high" else "at least"
+            metric, share = METRICS.get(signal.metric, f"the {signal.metric}"), side == "at least"
             return (
-                f"{signal.metric} of {asset} over {format_duration(signal.window)}, from"
-                f" {signal.min_samples:,} labels on, is {side} {limit}."
+                f"Over the last {spoken(signal.window)}, {metric} of {asset} must be"
+                f" {_bound(rule.limit, side, share=share)}"
             )
         case Cost():
             return (
-                f"1,000 predictions in {asset} over {format_duration(signal.window)} cost"
-                f" at most {limit}."
+                f"Over the last {spoken(signal.window)}, the cost of 1,000 predictions in {asset}"
+                f" must be {_bound(rule.limit, 'at most')}"
             )
         case _:
             assert_never(signal)
 
 
-def _then(guard: Guard, rule: Rule) -> str:
-    owner = guard.owner_of(rule)
-    lasting = f"for {format_duration(rule.grace)}" if rule.grace else "at once"
-    when = f"If not, {lasting}:" if not rule.grace else f"If that is not so {lasting}:"
-    match rule.action:
-        case Action.NOTIFY:
-            done = f"{owner} is told."
-        case Action.HOLD:
-            done = f"predictions are held until it is so again; {owner} can see why."
-        case Action.ROLLBACK:
-            done = (
-                "the last known good version is put back, if it does better on the same rows and"
-                f" the data is sound; if not, the refusal is recorded for {owner}."
-            )
+def _pieces(signal: Completeness) -> str:
+    pieces = []
+    if signal.min_rows:
+        pieces.append(f"{signal.min_rows:,} rows")
+    if signal.every:
+        pieces.append(f"a row for every {spoken(signal.every).removeprefix('1 ')}")
+    pieces.append(f"values in {_names(signal.columns) or 'every column'}")
+    return _joined(pieces)
+
+
+def _names(columns: tuple[str, ...] | None) -> str:
+    return _joined(list(columns or ()))
+
+
+def _joined(words: list[str]) -> str:
+    return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
+
+
+def _bound(limit: Limit | None, side: str, *, share: bool = False) -> str:
+    match limit:
+        case None:
+            return "within its limit"
+        case AbsoluteLimit() if share:
+            return f"{side} {_percent(limit)}"
+        case AbsoluteLimit():
+            return f"{side} {describe_limit(limit)}"
+        case BaselineLimit():
+            return f"at most {describe_limit(limit)}"
+        case FalseAlarmLimit():
+            every = spoken(limit.false_alarm_every)
+            return f"within limits calibrated to one false alarm in {every}"
         case _:
-            assert_never(rule.action)
-    if guard.mode is not Mode.ENFORCE and rule.action is not Action.NOTIFY:
-        done = f"{owner} is told that the guard would {rule.action.value}."
-    return f"{when} {done}"
+            assert_never(limit)
+
+
+def _percent(limit: Limit | None) -> str:
+    return f"{limit.value * 100:.4g}%" if isinstance(limit, AbsoluteLimit) else "enough"
+
+
+def _then(guard: Guard, rule: Rule) -> str:
+    """Who decides, and what is done."""
+    owner = guard.owner_of(rule)
+    if rule.action is Action.NOTIFY:
+        return f"{owner} is told and decides"
+    if guard.mode is not Mode.ENFORCE:
+        deed = "hold the predictions back" if rule.action is Action.HOLD else "roll the model back"
+        return f"{owner} is told that the guard would {deed}, and decides"
+    if rule.action is Action.HOLD:
+        return f"the guard holds the predictions back until it is right again; {owner} can see why"
+    return (
+        "the guard puts the last known good version back, provided that it does better on the same"
+        f" rows and that no broken data is to blame; if not, {owner} can see why"
+    )
+
+
+def spoken(duration: timedelta) -> str:
+    """A duration as one says it.
+
+    >>> spoken(timedelta(hours=2))
+    '2 hours'
+    """
+    text = format_duration(duration)
+    number, unit = text[:-1], UNITS[text[-1]]
+    return f"{number} {unit}" if number == "1" else f"{number} {unit}s"

@@ -19,7 +19,13 @@ from rich.table import Table
 
 from examples.bike_demand.settings import HOME
 
-DAGSTER_YAML = "telemetry:\n  enabled: false\n"
+DAGSTER_YAML = """\
+telemetry:
+  enabled: false
+compute_logs:  # The replay's runs print nothing worth keeping, and there are hundreds of them.
+  module: dagster._core.storage.noop_compute_log_manager
+  class: NoOpComputeLogManager
+"""
 COLOURS = {
     "hold": "yellow",
     "release": "green",
@@ -27,9 +33,9 @@ COLOURS = {
     "refuse": "magenta",
     "rollback": "bold red",
     "escalate": "yellow",
-    "request": "dim",
+    "breach": "red",
+    "error": "red",
 }
-SHOWN = ("hold", "release", "notify", "refuse", "rollback")
 
 
 @click.command()
@@ -100,23 +106,20 @@ def quiet() -> Any:  # noqa: ANN401 - a context manager
 
 
 def show(console: Console, result: dict[str, Any]) -> None:
-    """The timeline where something happened, then the errors."""
-    table = Table(title="What happened", title_justify="left", expand=True)
+    """The timeline where a verdict changed or something was decided, then the errors."""
+    table = Table(title="Timeline", title_justify="left", expand=True, row_styles=("", "on grey7"))
     for name in ("day", "rule", "verdict", "decision", "champion"):
         table.add_column(name, no_wrap=True)
     table.add_column("why", ratio=1)
-    reasons = {(a["day"], a["rule"], a["action"]): a["reason"] for a in result["actions"]}
-    verdicts = {(row["day"], row["rule"]): row for row in result["timeline"]}
-    for action in result["actions"]:
-        row = verdicts.get((action["day"], action["rule"]), {})
-        colour = COLOURS[action["action"]]
+    for row in told(result["timeline"], result["actions"]):
+        verdict, decision = row["verdict"], row["decision"] or ""
         table.add_row(
-            action["day"],
-            action["rule"],
-            str(row.get("verdict", "")),
-            f"[{colour}]{action['action']}[/]",
-            f"v{row.get('champion', '?')}",
-            reasons[action["day"], action["rule"], action["action"]],
+            row["day"],
+            row["rule"],
+            f"[{COLOURS.get(verdict, '')}]{verdict}[/]" if verdict in COLOURS else verdict,
+            f"[{COLOURS[decision]}]{decision}[/]" if decision else "",
+            f"v{row['champion']}",
+            row["reason"],
         )
     console.print(table)
     errors = Table(title="Mean absolute error over the replay", title_justify="left")
@@ -137,6 +140,23 @@ def show(console: Console, result: dict[str, Any]) -> None:
             f" where v{after['replaced']} would have had {after['would_have_been']:.1f}."
         )
     console.print(f"{result['seconds']:.0f} s. The same history in Dagster's UI: [bold]make ui[/]")
+
+
+def told(timeline: list[dict[str, Any]], actions: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows worth reading: each change of a verdict, and each decision with its own reason."""
+    decided: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for action in actions:
+        decided.setdefault((action["day"], action["rule"]), []).append(action)
+    before: dict[str, str] = {}
+    rows = []
+    for row in timeline:
+        here = decided.get((row["day"], row["rule"]), [])
+        changed = before.get(row["rule"]) not in {None, row["verdict"]}
+        before[row["rule"]] = row["verdict"]
+        rows += [{**row, "decision": a["action"], "reason": a["reason"]} for a in here]
+        if changed and not here:
+            rows.append({**row, "decision": None})
+    return rows
 
 
 if __name__ == "__main__":

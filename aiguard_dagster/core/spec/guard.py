@@ -10,8 +10,12 @@ from aiguard_dagster.core.durations import Duration
 from aiguard_dagster.core.spec.base import Spec
 from aiguard_dagster.core.spec.limits import LimitField
 from aiguard_dagster.core.spec.signals import Signal
+from aiguard_dagster.core.words import with_hint
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$")]
+NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_]{0,63}$"
+ALIAS_PATTERN = r"^[A-Za-z0-9_-]{1,255}$"
+ASSET_PATTERN = r"^[^/\s][^/]*(/[^/]+)*$"
+Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 
 
 class Mode(StrEnum):
@@ -34,7 +38,7 @@ class Model(Spec):
     """The registered model under guard, and what marks its champion."""
 
     name: Annotated[str, Field(min_length=1, max_length=255)]
-    alias: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,255}$")] | None = None
+    alias: Annotated[str, Field(pattern=ALIAS_PATTERN)] | None = None
     """The alias that marks the champion; ``champion`` when neither alias nor stage is given."""
     stage: Literal["Production", "Staging"] | None = None
     """The registry stage that marks the champion, for registries that still use stages."""
@@ -42,8 +46,8 @@ class Model(Spec):
     @model_validator(mode="after")
     def _alias_or_stage(self) -> "Model":
         if self.alias is not None and self.stage is not None:
-            msg = "give alias or stage, not both"
-            raise ValueError(msg)
+            what = "one mark tells the champion, not two"
+            raise ValueError(with_hint(what, "give alias or stage, not both."))
         if self.alias is None and self.stage is None:
             object.__setattr__(self, "alias", "champion")
         return self
@@ -52,7 +56,7 @@ class Model(Spec):
 class Table(Spec):
     """An asset that the user already has, and what its columns mean."""
 
-    asset: Annotated[str, Field(pattern=r"^[^/\s][^/]*(/[^/]+)*$")]
+    asset: Annotated[str, Field(pattern=ASSET_PATTERN)]
     """Asset key, parts joined by ``/``."""
     time: str | None = None
     """The event-time column; naive values are read as UTC."""

@@ -2,17 +2,24 @@
 
 from typing import Annotated, assert_never
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Discriminator, Field, Tag, WithJsonSchema, model_validator
 
-from aiguard_dagster.core.durations import PositiveDuration, Ratio, format_duration
+from aiguard_dagster.core.durations import RATIO_PATTERN, PositiveDuration, Ratio, format_duration
 from aiguard_dagster.core.spec.base import Spec
 from aiguard_dagster.core.verdicts import Direction, Threshold
+from aiguard_dagster.core.words import with_hint
 
 
 class AbsoluteLimit(Spec):
     """The measurement must not cross this value."""
 
     value: Ratio
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_short_form(cls, value: object) -> object:
+        """A number or a percentage stands for itself."""
+        return {"value": value} if isinstance(value, str | int | float) else value
 
 
 class BaselineLimit(Spec):
@@ -26,8 +33,9 @@ class BaselineLimit(Spec):
     @model_validator(mode="after")
     def _one_side(self) -> "BaselineLimit":
         if (self.above_baseline is None) == (self.below_baseline is None):
-            msg = "give one of above_baseline and below_baseline"
-            raise ValueError(msg)
+            what = "a limit has one side"
+            hint = "give one of above_baseline and below_baseline."
+            raise ValueError(with_hint(what, hint))
         return self
 
 
@@ -40,29 +48,50 @@ class FalseAlarmLimit(Spec):
 
 Limit = AbsoluteLimit | BaselineLimit | FalseAlarmLimit
 CHOICES = "a number, a percentage, above_baseline, below_baseline, false_alarm_every"
+_KEYS = {
+    "value": "absolute",
+    "above_baseline": "baseline",
+    "below_baseline": "baseline",
+    "false_alarm_every": "false_alarm",
+}
 
 
-def _read_limit(value: object) -> object:
-    """Turn the short forms of YAML into one of the limit models."""
-    if isinstance(value, AbsoluteLimit | BaselineLimit | FalseAlarmLimit):
-        return value
-    if isinstance(value, str | int | float) and not isinstance(value, bool):
-        return AbsoluteLimit.model_validate({"value": value})
-    if isinstance(value, dict):
-        keys = set(value)
-        if keys == {"value"}:
-            return AbsoluteLimit.model_validate(value)
-        if keys == {"false_alarm_every"}:
-            return FalseAlarmLimit.model_validate(value)
-        if keys and keys <= {"above_baseline", "below_baseline"}:
-            return BaselineLimit.model_validate(value)
-        msg = f"{', '.join(sorted(map(repr, keys))) or 'an empty mapping'} is no limit; choose {CHOICES}"
-        raise ValueError(msg)
-    msg = f"{value!r} is no limit; choose {CHOICES}"
-    raise ValueError(msg)
+def _form(value: object) -> str | None:
+    """Which of the limit models a value is meant to be; None when it is none of them."""
+    match value:
+        case bool():
+            return None
+        case str() | int() | float() | AbsoluteLimit():
+            return "absolute"
+        case BaselineLimit():
+            return "baseline"
+        case FalseAlarmLimit():
+            return "false_alarm"
+        case dict():
+            return next((form for key, form in _KEYS.items() if key in value), None)
+        case _:
+            return None
 
 
-LimitField = Annotated[Limit, BeforeValidator(_read_limit)]
+_RATIO_SCHEMA = {"anyOf": [{"type": "number"}, {"type": "string", "pattern": RATIO_PATTERN}]}
+_ABSOLUTE_SCHEMA = {
+    "description": "The measurement must not cross this value: 0.95, 95% or {value: 0.95}.",
+    "anyOf": [
+        *_RATIO_SCHEMA["anyOf"],
+        {
+            "type": "object",
+            "properties": {"value": _RATIO_SCHEMA},
+            "required": ["value"],
+            "additionalProperties": False,
+        },
+    ],
+}
+LimitField = Annotated[
+    Annotated[AbsoluteLimit, Tag("absolute"), WithJsonSchema(_ABSOLUTE_SCHEMA)]
+    | Annotated[BaselineLimit, Tag("baseline")]
+    | Annotated[FalseAlarmLimit, Tag("false_alarm")],
+    Discriminator(_form),
+]
 
 
 def describe_limit(limit: Limit) -> str:
@@ -87,7 +116,7 @@ def describe_limit(limit: Limit) -> str:
 def resolve_limit(
     limit: AbsoluteLimit | BaselineLimit, *, direction: Direction, baseline: float | None
 ) -> Threshold | None:
-    """The value that must not be crossed, or None when it needs a baseline value that is missing."""
+    """The value that must not be crossed; None when it needs a baseline value that is missing."""
     match limit:
         case AbsoluteLimit():
             return Threshold(value=limit.value, direction=direction)

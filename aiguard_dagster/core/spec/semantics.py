@@ -1,7 +1,6 @@
 """What the models alone cannot see: whether the parts of a guard fit each other."""
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import assert_never
 
 from aiguard_dagster.core.durations import format_duration
@@ -17,22 +16,36 @@ from aiguard_dagster.core.spec.signals import (
     Performance,
     Schema,
 )
+from aiguard_dagster.core.words import did_you_mean
 
 Found = tuple[str, str, str]
 """Path, what, hint."""
-ERROR_METRICS = frozenset({"mae", "rmse", "bias"})
 
 
-def find_problems(guard: Guard, *, file: str) -> list[Problem]:
-    """Everything about one guard that is well formed and yet wrong."""
-    found = [*_names(guard), *_model(guard)]
-    for position, rule in enumerate(guard.rules):
-        path = f"rules[{position}]"
-        found += [*_table(guard, rule, path), *_limit(rule, path), *_action(rule, path)]
+def find_problems(
+    guard: Guard, *, file: str, positions: Sequence[int] | None = None
+) -> list[Problem]:
+    """Everything about one guard that is well formed and yet wrong.
+
+    Args:
+        guard: The guard.
+        file: The name to report problems under.
+        positions: Where its rules stand in the file, when the guard holds only some of them.
+    """
+    found: list[Found] = []
+    first: dict[str, int] = {}
+    numbers = range(len(guard.rules)) if positions is None else positions
+    for number, rule in zip(numbers, guard.rules, strict=True):
+        path = f"rules[{number}]"
+        earlier = first.setdefault(rule.name, number)
+        if earlier != number:
+            what = f"rules[{earlier}] is named {rule.name!r} too"
+            found.append((f"{path}.name", what, "a rule's name names its check; choose another."))
+        found += [*_table(guard, rule, path), *_limit(rule, path), *_action(guard, rule, path)]
     return [Problem(file=file, path=path, what=what, hint=hint) for path, what, hint in found]
 
 
-def find_problems_between(guards: Sequence[tuple[Guard, str]]) -> list[Problem]:
+def find_problems_between(guards: Iterable[tuple[Guard, str]]) -> list[Problem]:
     """What is wrong between guards: names and models that two of them claim.
 
     Args:
@@ -40,7 +53,7 @@ def find_problems_between(guards: Sequence[tuple[Guard, str]]) -> list[Problem]:
     """
     problems = []
     names: dict[str, str] = {}
-    models: dict[tuple[str, str], str] = {}
+    models: dict[str, str] = {}
     for guard, file in guards:
         if guard.name in names:
             what = f"there is a guard {guard.name!r} already, in {names[guard.name]}"
@@ -49,53 +62,28 @@ def find_problems_between(guards: Sequence[tuple[Guard, str]]) -> list[Problem]:
         names.setdefault(guard.name, file)
         if guard.model is None:
             continue
-        mark = guard.model.alias or guard.model.stage or ""
-        key = (guard.model.name, mark)
-        if key in models:
-            what = f"the model {guard.model.name!r} ({mark}) has a guard already, {models[key]}"
+        model = guard.model.name
+        if model in models:
+            what = f"the model {model!r} has a guard already, {models[model]}"
             hint = "one model has one guard; put the rules into one file."
-            problems.append(Problem(file=file, path="model", what=what, hint=hint))
-        models.setdefault(key, f"{guard.name} in {file}")
+            problems.append(Problem(file=file, path="model.name", what=what, hint=hint))
+        models.setdefault(model, f"{guard.name} in {file}")
     return problems
-
-
-def _names(guard: Guard) -> Iterator[Found]:
-    for name, count in Counter(rule.name for rule in guard.rules).items():
-        if count > 1:
-            positions = [i for i, rule in enumerate(guard.rules) if rule.name == name]
-            yield (
-                f"rules[{positions[1]}].name",
-                f"{name!r} names {count} rules",
-                "a rule's name is the name of its check; choose another.",
-            )
-
-
-def _model(guard: Guard) -> Iterator[Found]:
-    if guard.model is not None:
-        return
-    for position, rule in enumerate(guard.rules):
-        if rule.action is Action.ROLLBACK:
-            why = "a rollback needs a registered model to move"
-        elif not rule.signal.judges_data:
-            why = f"{rule.signal.kind} compares with a model's baseline"
-        else:
-            continue
-        yield (f"rules[{position}]", f"{why}, and the guard has no model", "add model: {name: …}.")
 
 
 def _table(guard: Guard, rule: Rule, path: str) -> Iterator[Found]:
     name = rule.signal.table
-    where = f"{path}.signal.table"
     if name not in guard.tables:
-        known = ", ".join(guard.tables)
-        yield (where, f"{name!r} is not declared", f"declare it under tables, or choose {known}.")
+        declared = f"the declared tables are {', '.join(guard.tables)}."
+        hint = did_you_mean(name, guard.tables, declared)
+        yield (f"{path}.signal.table", f"no table {name!r} is declared", hint)
         return
     for column in _needed(rule):
         if getattr(guard.tables[name], column) is None:
             yield (
-                f"tables.{name}.{column}",
-                f"{rule.name} ({rule.signal.kind}) needs it, and it is not declared",
-                f"add {column}: and the name of the column.",
+                f"{path}.signal.table",
+                f"{rule.signal.kind} needs the {column} column of {name!r}, which names none",
+                f"add {column}: and the column's name to tables.{name}.",
             )
 
 
@@ -140,12 +128,10 @@ def _limit(rule: Rule, path: str) -> Iterator[Found]:
                     f"choose {_choices(rule)}.",
                 )
             elif every <= signal.window:
-                yield (
-                    f"{where}.false_alarm_every",
-                    f"{format_duration(every)} can never be met: one window alone lasts"
-                    f" {format_duration(signal.window)}",
-                    "make it several times the window, such as 90d.",
-                )
+                window = format_duration(signal.window)
+                what = f"{format_duration(every)} can never be met: one window alone is {window}"
+                hint = "make it several times the window, such as 90d."
+                yield (f"{where}.false_alarm_every", what, hint)
         case BaselineLimit():
             yield from _relative(rule, limit, where)
         case _:
@@ -153,17 +139,32 @@ def _limit(rule: Rule, path: str) -> Iterator[Found]:
 
 
 def _absolute(rule: Rule, value: float, where: str) -> Iterator[Found]:
+    """Values have ends: shares, scores and distances lie in 0 to 1, errors and costs above 0."""
+    signal = rule.signal
+    if signal.direction == "low":
+        never, always, span = value <= 0, value > 1, "more than 0 and at most 100%, such as 95%"
+        ends = ("below 0", "above 1")
+    else:
+        bounded = isinstance(signal, Drift)
+        never, always = bounded and value >= 1, value < 0
+        span = "from 0 to less than 1, such as 0.2" if bounded else "0 or more"
+        ends = ("above 1", "below 0")
+    if never:
+        what = f"{value:g} can never be crossed: {_subject(rule)} is never {ends[0]}"
+        yield (where, what, f"give {span}.")
+    if always:
+        what = f"{value:g} is always crossed: {_subject(rule)} is never {ends[1]}"
+        yield (where, what, f"give {span}.")
+
+
+def _subject(rule: Rule) -> str:
     match rule.signal:
-        case Completeness():
-            fits, span = 0 < value <= 1, "a share above 0 and up to 1, such as 90%"
+        case Performance(metric=metric):
+            return metric
         case Drift():
-            fits, span = 0 <= value < 1, "a Jensen-Shannon distance from 0 up to, not with, 1"
-        case Performance(metric=metric) if metric not in ERROR_METRICS:
-            fits, span = 0 < value <= 1, "a share above 0 and up to 1, such as 95%"
-        case _:
-            fits, span = value >= 0, "0 or more"
-    if not fits:
-        yield (where, f"{value:g} can never be reached, or is always crossed", f"give {span}.")
+            return "a Jensen-Shannon distance"
+        case signal:
+            return signal.kind
 
 
 def _relative(rule: Rule, limit: BaselineLimit, where: str) -> Iterator[Found]:
@@ -172,7 +173,7 @@ def _relative(rule: Rule, limit: BaselineLimit, where: str) -> Iterator[Found]:
         yield (where, f"{signal.kind} has no single baseline value", f"choose {_choices(rule)}.")
         return
     high = signal.direction == "high"
-    subject = signal.metric if isinstance(signal, Performance) else signal.kind
+    subject = _subject(rule)
     if high and limit.below_baseline is not None:
         what = f"{subject} is worse when higher, so below its baseline is no breach"
         yield (f"{where}.below_baseline", what, "use above_baseline.")
@@ -180,7 +181,7 @@ def _relative(rule: Rule, limit: BaselineLimit, where: str) -> Iterator[Found]:
         what = f"{subject} is worse when lower, so above its baseline is no breach"
         yield (f"{where}.above_baseline", what, "use below_baseline.")
     elif limit.below_baseline is not None and limit.below_baseline >= 1:
-        what = f"{limit.below_baseline:.0%} below can never be reached: {subject} is never negative"
+        what = f"{limit.below_baseline:.0%} below can never be crossed: {subject} is never below 0"
         yield (f"{where}.below_baseline", what, "give less than 100%.")
 
 
@@ -196,10 +197,15 @@ def _choices(rule: Rule) -> str:
             return "a share such as 90%"
 
 
-def _action(rule: Rule, path: str) -> Iterator[Found]:
-    if rule.action is Action.ROLLBACK and rule.signal.judges_data:
-        yield (
-            f"{path}.action",
-            f"{rule.signal.kind} judges the data, and no earlier version of the model mends data",
-            "use hold, or notify.",
-        )
+def _action(guard: Guard, rule: Rule, path: str) -> Iterator[Found]:
+    hint = "add model: {name: ...} to the guard"
+    if rule.signal.judges_data:
+        if rule.action is Action.ROLLBACK:
+            what = f"{rule.signal.kind} judges the data, which no other version of the model mends"
+            yield (f"{path}.action", what, "use hold, or notify.")
+    elif guard.model is None:
+        what = f"{rule.signal.kind} compares with a model's baseline, and the guard has no model"
+        yield (f"{path}.signal.kind", what, f"{hint}.")
+        if rule.action is Action.ROLLBACK:
+            what = "a rollback needs a model, and the guard has none"
+            yield (f"{path}.action", what, f"{hint}, or use notify.")

@@ -9,6 +9,9 @@ from aiguard_dagster.core.durations import PositiveDuration, Ratio
 from aiguard_dagster.core.spec.base import Spec
 from aiguard_dagster.core.verdicts import Direction
 
+IMPORT_PATTERN = r"^[\w.]+:[\w.]+$"
+ColumnType = Literal["int", "float", "string", "boolean", "timestamp", "date", "any"]
+
 
 class Layer(StrEnum):
     """Where a signal looks; a breach further up explains the breaches below it."""
@@ -26,7 +29,7 @@ class SignalBase(Spec):
 
     layer: ClassVar[Layer]
     judges_data: ClassVar[bool]
-    """True: measured in the run that materialises the table. False: from profiles, by the sensor."""
+    """True: measured in the run that writes the table. False: from profiles, by the sensor."""
 
     @property
     def direction(self) -> Direction:
@@ -55,7 +58,7 @@ class Schema(SignalBase):
     judges_data: ClassVar[bool] = True
     kind: Literal["schema"] = "schema"
     table: str
-    columns: dict[str, str] = Field(min_length=1)
+    columns: dict[str, ColumnType] = Field(min_length=1)
     """Name to type: int, float, string, boolean, timestamp, date, any."""
     allow_extra: bool = True
     """Whether columns that are not named are welcome."""
@@ -87,7 +90,7 @@ class Pandera(SignalBase):
     judges_data: ClassVar[bool] = True
     kind: Literal["pandera"] = "pandera"
     table: str
-    schema_: Annotated[str, Field(alias="schema", pattern=r"^[\w.]+:[\w.]+$")]
+    schema_: Annotated[str, Field(alias="schema", pattern=IMPORT_PATTERN)]
     """Import path of a DataFrameModel or DataFrameSchema, ``package.module:Name``."""
 
 
@@ -118,8 +121,8 @@ class Performance(SignalBase):
     judges_data: ClassVar[bool] = False
     kind: Literal["performance"] = "performance"
     table: str = "predictions"
-    metric: RegressionMetric | ClassificationMetric
-    """``bias`` is the absolute value of the mean error; precision, recall and f1 are macro means."""
+    metric: Literal[RegressionMetric, ClassificationMetric]
+    """``bias`` is the mean error without its sign; precision, recall and f1 are macro means."""
     window: PositiveDuration
     min_samples: Annotated[int, Field(ge=1)] = 100
     min_coverage: Share = 0.8
@@ -141,7 +144,7 @@ class Cost(SignalBase):
     window: PositiveDuration
     min_samples: Annotated[int, Field(ge=1)] = 100
     min_coverage: Share = 0.8
-    """Share of the window's partitions, and of its predictions that have a cost, that must be there."""
+    """Share of the window's partitions, and of its predictions with a cost, that must be there."""
 
 
 Signal = Annotated[

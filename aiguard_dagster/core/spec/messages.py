@@ -1,0 +1,194 @@
+"""What pydantic found, in our words: the place as the file writes it, and the valid choices."""
+
+from collections.abc import Iterable, Mapping
+from typing import get_args
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from aiguard_dagster.core.errors import Problem
+from aiguard_dagster.core.spec.base import Spec
+from aiguard_dagster.core.spec.guard import (
+    ALIAS_PATTERN,
+    ASSET_PATTERN,
+    NAME_PATTERN,
+    Guard,
+    Model,
+    Rule,
+    Table,
+)
+from aiguard_dagster.core.spec.limits import (
+    CHOICES,
+    AbsoluteLimit,
+    BaselineLimit,
+    FalseAlarmLimit,
+)
+from aiguard_dagster.core.spec.signals import IMPORT_PATTERN, DataSignal, DeltaSignal
+from aiguard_dagster.core.spec.yaml_text import Place, format_place
+from aiguard_dagster.core.words import did_you_mean, shown, split_hint
+
+KINDS: Mapping[str, type[Spec]] = {
+    model.model_fields["kind"].default: model
+    for model in (*get_args(DataSignal), *get_args(DeltaSignal))
+}
+LIMITS: Mapping[str, type[Spec]] = {
+    "absolute": AbsoluteLimit,
+    "baseline": BaselineLimit,
+    "false_alarm": FalseAlarmLimit,
+}
+LIMIT_KEYS = [name for model in LIMITS.values() for name in model.model_fields]
+PATTERNS = {
+    NAME_PATTERN: (
+        "is no name",
+        "begin with a letter; letters, digits and underscores follow, 64 at most.",
+    ),
+    ALIAS_PATTERN: ("is no alias", "letters, digits, underscores and hyphens only."),
+    ASSET_PATTERN: ("is no asset key", "join its parts with /, such as bikes/hourly_features."),
+    IMPORT_PATTERN: ("is no import path", "write package.module:Name."),
+}
+WANTED = {
+    "string": ("text", "write text, in quotes if it looks like a number."),
+    "int": ("a whole number", "write a whole number, such as 100."),
+    "bool": ("true or false", "choose true or false."),
+    "float": ("a number", "write a number, such as 0.95."),
+    "tuple": ("a list", "write [a, b], or each item after a dash."),
+    "dict": ("a mapping", "write key: value pairs."),
+    "model": ("a mapping", "write key: value pairs."),
+}
+BOUNDS = {
+    "greater_than_equal": ("ge", "at least"),
+    "greater_than": ("gt", "more than"),
+    "less_than_equal": ("le", "at most"),
+    "less_than": ("lt", "less than"),
+}
+
+
+def problems_of(error: ValidationError, *, file: str, spoiled: Iterable[Place]) -> list[Problem]:
+    """Every error as a problem, without those that only follow from another.
+
+    Args:
+        error: From ``Guard.model_validate``.
+        file: The name to report problems under.
+        spoiled: Places that have been reported before.
+    """
+    found: dict[str, Problem] = {}
+    for detail in error.errors(include_url=False):
+        place = place_of(detail)
+        if detail["type"] == "too_short" and detail["input"]:
+            continue  # Pydantic counts the items that are right; the wrong ones are told.
+        if any(place[: len(known)] == known for known in spoiled):
+            continue
+        path = format_place(place)
+        what, hint = _words(detail)
+        found.setdefault(path, Problem(file=file, path=path, what=what, hint=hint))
+    return list(found.values())
+
+
+def place_of(detail: ErrorDetails) -> Place:
+    """Where an error stands in the file: pydantic's location without the members of unions."""
+    match detail["loc"]:
+        case ("rules", index, "limit", _, *_) if detail["type"] == "extra_forbidden":
+            return ("rules", index, "limit", detail["loc"][-1])
+        case ("rules", index, "limit", "absolute", *_):
+            return ("rules", index, "limit")
+        case ("rules", index, "signal" | "limit" as union, _, *rest):
+            return ("rules", index, union, *rest)
+        case ("rules", index, "signal") if detail["type"].startswith("union_tag"):
+            return ("rules", index, "signal", "kind")
+        case (*rest, "[key]"):
+            return tuple(rest)
+        case place:
+            return place
+
+
+def _owner(location: Place) -> type[Spec]:
+    """The model whose key the location names."""
+    match location[:-1]:
+        case ("rules", _, "signal", str(kind), *_):
+            return KINDS[kind]
+        case ("rules", _, "limit", str(form), *_):
+            return LIMITS[form]
+        case ("rules", *_):
+            return Rule
+        case ("tables", *_):
+            return Table
+        case ("model", *_):
+            return Model
+        case _:
+            return Guard
+
+
+def _words(detail: ErrorDetails) -> tuple[str, str]:
+    """What is wrong, and the hint."""
+    given, context = detail["input"], detail.get("ctx", {})
+    match detail["type"]:
+        case "extra_forbidden":
+            return _unknown_key(detail)
+        case "missing":
+            return "is missing", _add(detail)
+        case "union_tag_invalid" | "union_tag_not_found":
+            return _no_member(detail)
+        case "literal_error" | "enum":
+            expected = str(context["expected"])
+            choices = expected.replace("'", "").replace(" or ", ", ").split(", ")
+            hint = did_you_mean(given, choices, f"choose {_listed(choices)}.")
+            return f"{shown(given)} is no choice here", hint
+        case "string_pattern_mismatch":
+            what, hint = PATTERNS[str(context["pattern"])]
+            return f"{shown(given)} {what}", hint
+        case "value_error":
+            what, hint = split_hint(str(context["error"]))
+            return what, hint or "see `aiguard schema`."
+        case kind:
+            return _measure(kind, given, context)
+
+
+def _measure(kind: str, given: object, context: Mapping[str, object]) -> tuple[str, str]:
+    """The wrong type, too little or too much."""
+    if kind in {"too_short", "string_too_short"}:
+        return "is empty", "give at least one." if kind == "too_short" else "write its name."
+    if kind == "string_too_long":
+        return f"is longer than {context['max_length']} characters", "shorten it."
+    if kind in BOUNDS:
+        key, words = BOUNDS[kind]
+        return f"{shown(given)} is out of range", f"give {words} {context[key]}."
+    wanted, hint = WANTED.get(
+        kind.partition("_")[0], ("what belongs here", "see `aiguard schema`.")
+    )
+    return f"{shown(given)} is not {wanted}", hint
+
+
+def _unknown_key(detail: ErrorDetails) -> tuple[str, str]:
+    owner = _owner(detail["loc"])
+    choices = [field.alias or name for name, field in owner.model_fields.items()]
+    if owner in LIMITS.values():
+        what, hint = "a limit has one form", f"choose one of {_listed(LIMIT_KEYS)}."
+        return ("unknown key" if detail["loc"][-1] not in LIMIT_KEYS else what), hint
+    hint = f"the keys here are {_listed(choices)}."
+    return "unknown key", did_you_mean(detail["loc"][-1], choices, hint)
+
+
+def _add(detail: ErrorDetails) -> str:
+    key = str(detail["loc"][-1])
+    for name, field in _owner(detail["loc"]).model_fields.items():
+        if key in {name, field.alias} and field.description:
+            return f"add {key}. {field.description.replace('``', '')}"
+    return f"add {key}."
+
+
+def _no_member(detail: ErrorDetails) -> tuple[str, str]:
+    """A signal of no known kind, or a limit of no known form."""
+    given = detail["input"]
+    if detail["loc"][-1] == "signal":
+        kinds = _listed(sorted(KINDS))
+        if detail["type"] == "union_tag_not_found":
+            return "is missing", f"add kind, one of {kinds}."
+        kind = given.get("kind") if isinstance(given, dict) else given
+        hint = did_you_mean(kind, KINDS, f"the kinds are {kinds}.")
+        return f"{shown(kind)} is no kind of signal", hint
+    word = next(iter(given), given) if isinstance(given, dict) else given
+    return f"{shown(word)} is no limit", did_you_mean(word, LIMIT_KEYS, f"choose {CHOICES}.")
+
+
+def _listed(words: Iterable[str]) -> str:
+    return ", ".join(words)

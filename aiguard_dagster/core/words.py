@@ -1,0 +1,53 @@
+"""How messages quote what somebody wrote, and how they name the choices."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+LONGEST = 60
+HINT = "\n\nHint: "
+
+
+def shown(value: object) -> str:
+    """A value as a message quotes it: short, on one line, and never a whole list or mapping.
+
+    >>> shown("14 days")
+    "'14 days'"
+    >>> shown({"kind": "drift"})
+    'a mapping'
+    """
+    match value:
+        case None:
+            return "nothing"
+        case bool():
+            return str(value).lower()
+        case dict():
+            return "a mapping"
+        case list() | tuple():
+            return "a list"
+        case str() if len(value) > LONGEST:
+            return f"{value[:LONGEST]!r}..."
+        case _:
+            return repr(value)
+
+
+def with_hint(what: str, hint: str) -> str:
+    """The text of an error that says what is wrong and what would mend it."""
+    return f"{what}{HINT}{hint}"
+
+
+def split_hint(text: str) -> tuple[str, str]:
+    """The two halves of a text made by :func:`with_hint`; the hint is empty when there is none."""
+    what, _, hint = text.partition(HINT)
+    return what, hint
+
+
+def did_you_mean(word: object, choices: Iterable[str], hint: str) -> str:
+    """The hint, after a question that names the closest choice when one is close.
+
+    >>> did_you_mean("drfit", ["cost", "drift"], "the kinds are cost, drift.")
+    'did you mean drift? The kinds are cost, drift.'
+    """
+    meant = str(word)[:LONGEST]
+    close = get_close_matches(meant, list(choices))
+    close.sort(key=lambda choice: sorted(choice) != sorted(meant))  # Swapped letters are commonest.
+    return f"did you mean {close[0]}? {hint[:1].upper()}{hint[1:]}" if close else hint

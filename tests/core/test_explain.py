@@ -1,0 +1,64 @@
+import pytest
+
+from aiguard_dagster.core.explain import explain
+from aiguard_dagster.core.spec.parse import parse_guard
+from tests.core.specs import COMPLETE, COST, DRIFT, FRESH, GOOD, MAE, RECALL, guard_of
+
+
+def test_the_bike_guard_reads_as_its_owner_would_tell_it():
+    path = next(path for path in GOOD if path.stem == "bike_demand")
+
+    text = explain(parse_guard(path.read_text(), file=path.name))
+
+    assert text == path.with_suffix(".explained.txt").read_text().rstrip("\n")
+
+
+@pytest.mark.parametrize("path", GOOD, ids=lambda path: path.stem)
+def test_every_rule_is_explained_with_its_asset_and_its_owner(path):
+    guard = parse_guard(path.read_text(), file=path.name)
+
+    text = explain(guard)
+
+    for rule, part in zip(guard.rules, text.split("\n\n")[1:], strict=False):
+        assert rule.name in part
+        assert guard.tables[rule.signal.table].asset in part
+        assert guard.owner_of(rule) in part
+
+
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [
+        ({"signal": COMPLETE, "limit": 0.9}, "At least 90% of features"),
+        ({"signal": MAE, "limit": {"above_baseline": 1}}, "at most 100% above the baseline"),
+        ({"signal": RECALL, "limit": {"below_baseline": 0.05}}, "at most 5% below the baseline"),
+        ({"signal": RECALL, "limit": 0.95}, "the recall of scores must be at least 95%"),
+        ({"signal": COST, "limit": 2.5}, "predictions in scores must be at most 2.5"),
+        ({"signal": DRIFT, "limit": 0.2}, "a Jensen-Shannon distance of at most 0.2"),
+        ({"signal": DRIFT, "limit": {"false_alarm_every": "90d"}}, "one false alarm in 90 days"),
+        ({"signal": FRESH, "grace": "36h"}, "If that fails for 36 hours"),
+        ({"signal": FRESH}, "As soon as that fails"),
+    ],
+)
+def test_a_limit_is_said_in_its_own_terms(rule, told):
+    assert told in explain(guard_of(rule))
+
+
+@pytest.mark.parametrize(
+    ("mode", "told"),
+    [
+        ("observe", "team:ml is told that the guard would roll the model back, and decides"),
+        ("propose", "team:ml is told that the guard would roll the model back, and decides"),
+        ("enforce", "the guard puts the last known good version back"),
+    ],
+)
+def test_only_an_enforcing_guard_acts(mode, told):
+    rule = {"signal": MAE, "limit": 3, "action": "rollback"}
+
+    assert told in explain(guard_of(rule, mode=mode))
+
+
+def test_a_guard_without_a_model_says_nothing_of_actions_on_it():
+    text = explain(guard_of({"signal": FRESH}, model=None))
+
+    assert "guards data only" in text
+    assert "action on the model" not in text
