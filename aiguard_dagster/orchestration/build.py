@@ -19,8 +19,6 @@ from aiguard_dagster.orchestration.resources import MLFLOW, PROFILES, MLflowReso
 from aiguard_dagster.orchestration.rollback import build_rollback_job
 from aiguard_dagster.orchestration.stop_rules import build_stop_rule_sensor
 
-PYTHON = "<python>"
-
 
 def build_guard_definitions(
     *,
@@ -76,8 +74,8 @@ def guard_additions(
         resources=definitions.resources,
     )
     graph = tables.resolve_asset_graph()
-    problems = [p for guard in guards for p in find_problems(guard, file=PYTHON)]
-    problems += find_problems_between([(guard, PYTHON) for guard in guards])
+    problems = [p for guard in guards for p in find_problems(guard, file=f"guard {guard.name}")]
+    problems += find_problems_between([(guard, f"guard {guard.name}") for guard in guards])
     problems += [p for guard in guards for p in _find_load_problems(guard, graph)]
     if problems:
         raise SpecError(problems)
@@ -183,8 +181,8 @@ def _find_load_problems(guard: Guard, graph: Any) -> list[Problem]:  # noqa: ANN
         if table.asset not in known:
             problems.append(
                 Problem(
-                    file=PYTHON,
-                    path=f"{guard.name}.tables.{name}.asset",
+                    file=f"guard {guard.name}",
+                    path=f"tables.{name}.asset",
                     what=f"the project has no asset {table.asset!r}",
                     hint=f"the assets are: {', '.join(known) or 'none'}.",
                 )
@@ -196,8 +194,8 @@ def _find_load_problems(guard: Guard, graph: Any) -> list[Problem]:  # noqa: ANN
         if found is not None and not isinstance(found, dg.TimeWindowPartitionsDefinition):
             problems.append(
                 Problem(
-                    file=PYTHON,
-                    path=f"{guard.name}.tables.{name}.asset",
+                    file=f"guard {guard.name}",
+                    path=f"tables.{name}.asset",
                     what=f"{guard.tables[name].asset} has {type(found).__name__}, and drift,"
                     " performance and cost are measured over windows of time",
                     hint="partition the asset by time, or not at all.",
@@ -208,8 +206,8 @@ def _find_load_problems(guard: Guard, graph: Any) -> list[Problem]:  # noqa: ANN
         if rule.signal.table in guard.tables and check_key(guard, rule) in taken:
             problems.append(
                 Problem(
-                    file=PYTHON,
-                    path=f"{guard.name}.rules[{position}].name",
+                    file=f"guard {guard.name}",
+                    path=f"rules[{position}].name",
                     what=f"{guard.tables[rule.signal.table].asset} has a check"
                     f" {check_key(guard, rule).name!r} already",
                     hint="give the rule or the guard another name.",

@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from aiguard_dagster.adapters.dagster.history import materialized, newest_materialization
+from aiguard_dagster.adapters.dagster.history import (
+    materialized,
+    newest_materialization,
+    newest_target,
+)
 from aiguard_dagster.adapters.dagster.metadata import evaluation_metadata
 from aiguard_dagster.core.errors import ActionError
 from aiguard_dagster.core.spec import Guard, Rule
@@ -135,7 +139,10 @@ def build_delta_sensor(
             requests.extend(_profiles_to_redo(guard, evaluator))
             left = MOST_EVALUATIONS - len(events)
             due = list(islice(_due(guard, evaluator), left + 1))
-            events.extend(_event(guard, rule, evaluation) for rule, evaluation in due[:left])
+            events.extend(
+                check_event(context.instance, guard, rule, evaluation)
+                for rule, evaluation in due[:left]
+            )
             if len(due) <= left:
                 seen[guard.name] = signature
 
@@ -210,7 +217,10 @@ def _due(guard: Guard, evaluator: "DeltaEvaluator") -> Iterator[tuple[Rule, Eval
             yield rule, evaluation
 
 
-def _event(guard: Guard, rule: Rule, evaluation: Evaluation) -> dg.AssetCheckEvaluation:
+def check_event(
+    instance: dg.DagsterInstance, guard: Guard, rule: Rule, evaluation: Evaluation
+) -> dg.AssetCheckEvaluation:
+    """An evaluation as a check on the user's asset, for its newest materialisation."""
     key = check_key(guard, rule)
     return dg.AssetCheckEvaluation(
         asset_key=key.asset_key,
@@ -219,4 +229,5 @@ def _event(guard: Guard, rule: Rule, evaluation: Evaluation) -> dg.AssetCheckEva
         severity=severity(rule, evaluation),
         description=evaluation.reason,
         metadata=evaluation_metadata(evaluation),
+        target_materialization_data=newest_target(instance, key.asset_key),
     )

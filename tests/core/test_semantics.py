@@ -31,7 +31,6 @@ def paths(guard) -> list[str]:
         {"signal": DRIFT, "limit": 0.999},
         {"signal": DRIFT, "limit": {"false_alarm_every": "15d"}},
         {"signal": DRIFT, "limit": 0.2, "action": "hold"},
-        {"signal": DRIFT, "limit": 0.2, "action": "rollback"},
         {"signal": MAE, "limit": 0},
         {"signal": MAE, "limit": {"above_baseline": "300%"}},
         {"signal": RECALL, "limit": 1},

@@ -7,6 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import dagster as dg
+from dagster._core.definitions.asset_checks.asset_check_evaluation import (
+    AssetCheckEvaluationTargetMaterializationData,
+)
 from dagster._core.events import DagsterEventType
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecord
 
@@ -77,6 +80,22 @@ def decision_event(guard_key: dg.AssetKey, decision: Decision) -> dg.AssetObserv
         asset_key=guard_key,
         description=f"{decision.kind.value}: {decision.reason}",
         metadata=decision_metadata(decision),
+    )
+
+
+def newest_target(
+    instance: dg.DagsterInstance, key: dg.AssetKey
+) -> AssetCheckEvaluationTargetMaterializationData | None:
+    """What an evaluation from outside a run must name to count for the newest materialisation.
+
+    Without it, Dagster's UI shows the check as not evaluated.
+    """
+    records = instance.fetch_materializations(key, limit=1).records
+    if not records:
+        return None
+    newest = records[0]
+    return AssetCheckEvaluationTargetMaterializationData(
+        storage_id=newest.storage_id, run_id=newest.run_id, timestamp=newest.timestamp
     )
 
 

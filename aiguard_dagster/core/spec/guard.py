@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from aiguard_dagster.core.durations import Duration
+from aiguard_dagster.core.durations import Duration, PositiveDuration
 from aiguard_dagster.core.spec.base import Spec
 from aiguard_dagster.core.spec.limits import LimitField
 from aiguard_dagster.core.spec.signals import Signal
@@ -107,7 +107,7 @@ class Guard(Spec):
     rules: tuple[Rule, ...] = Field(min_length=1)
     cooldown: Duration = timedelta(days=7)
     """After an action on the model, no further one for this long, in event time."""
-    silence: Duration = timedelta(days=3)
+    silence: PositiveDuration = timedelta(days=3)
     """A rule that has had no ``ok`` and no ``breach`` for this long is escalated to the owner."""
 
     def owner_of(self, rule: Rule) -> str:

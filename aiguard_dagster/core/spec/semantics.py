@@ -42,6 +42,8 @@ def find_problems(
             what = f"rules[{earlier}] is named {rule.name!r} too"
             found.append((f"{path}.name", what, "a rule's name names its check; choose another."))
         found += [*_table(guard, rule, path), *_limit(rule, path), *_action(guard, rule, path)]
+        if positions is None:
+            found += _scored(guard, rule, path)
     return [Problem(file=file, path=path, what=what, hint=hint) for path, what, hint in found]
 
 
@@ -195,6 +197,14 @@ def _choices(rule: Rule) -> str:
             return "above_baseline, or a value"
         case _:
             return "a share such as 90%"
+
+
+def _scored(guard: Guard, rule: Rule, path: str) -> Iterator[Found]:
+    """A rollback is scored on a performance rule; without one it would always be refused."""
+    scored = any(isinstance(other.signal, Performance) for other in guard.rules)
+    if rule.action is Action.ROLLBACK and not rule.signal.judges_data and not scored:
+        what = "a rollback is only made if the candidate does better, and no rule measures that"
+        yield (f"{path}.action", what, "add a rule of kind performance, or use notify.")
 
 
 def _action(guard: Guard, rule: Rule, path: str) -> Iterator[Found]:
