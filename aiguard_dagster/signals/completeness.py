@@ -35,8 +35,8 @@ def measure_completeness(
     parts = [_share_of(name, rows - gone, rows) for name, gone in nulls.items() if rows]
     if signal.min_rows is not None:
         parts.append(_share_of("rows", min(rows, signal.min_rows), signal.min_rows))
-    if signal.every is not None:
-        parts.append(_slots(batch, signal.every))
+    if signal.every is not None and (slots := _slots(batch, signal.every)):
+        parts.append(slots)
     parts.sort(key=lambda part: part.value)
     measurement = Measurement(
         value=parts[0].value if parts else None,
@@ -44,7 +44,7 @@ def measure_completeness(
         window=batch.span,
         as_of=batch.as_of,
         parts=tuple(part for part in parts if part.value < 1)[:MOST_PARTS],
-        note="" if parts else "no rows",
+        note="" if parts else "no rows, and none was due",
     )
     return measurement, Threshold(value=limit.value, direction="low", unit="share")
 
@@ -61,8 +61,8 @@ def _count(batch: Batch, columns: Sequence[str]) -> tuple[int, dict[str, int]]:
     return int(found["__rows"]), {name: int(found[name] or 0) for name in columns}
 
 
-def _slots(batch: Batch, every: timedelta) -> Part:
-    """The share of the window's time slots that hold a row, and where the gaps are."""
+def _slots(batch: Batch, every: timedelta) -> Part | None:
+    """The share of the window's time slots that hold a row; None before the first has begun."""
     column = batch.table.time
     if not column:
         msg = "every needs the table's time column\n\nHint: declare time: in the guard."
@@ -77,7 +77,7 @@ def _slots(batch: Batch, every: timedelta) -> Part:
     expected = ceil((end - window.start) / every)
     filled = {(time - window.start) // every for time in times if window.start <= time < end}
     if expected <= 0:
-        return Part(name="time slots", value=1.0, text="no slot has begun")
+        return None
     gaps = [slot for slot in range(expected) if slot not in filled]
     text = f"{expected - len(gaps)} of {expected} slots"
     if gaps:

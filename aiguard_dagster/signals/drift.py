@@ -76,8 +76,11 @@ def _scale(
     match limit:
         case FalseAlarmLimit(false_alarm_every=every):
             limits = reference.limits(columns, signal.window, days, every)
-            source = f"one false alarm in {format_duration(every)}, from {limits.windows} windows"
-            return dict(limits.columns), Threshold(value=1.0, direction="high", source=source)
+            budget = f"one false alarm in {format_duration(every)}"
+            source = f"of its limit for {budget}, from {limits.windows} windows of baseline"
+            return dict(limits.columns), Threshold(
+                value=1.0, direction="high", source=source, unit="share"
+            )
         case AbsoluteLimit(value=value):
             return dict.fromkeys(columns, value), Threshold(value=value, direction="high")
         case _:

@@ -31,7 +31,7 @@ def type_name(dtype: nw.dtypes.DType) -> str:
 def measure_schema(signal: Schema, batch: Batch) -> tuple[Measurement, Threshold]:
     """Count the columns that differ from the declaration; 0 is the limit.
 
-    An empty table has a schema too, so this is measured whatever the number of rows.
+    A difference is one whatever the number of rows; a table of no rows is never ok.
     """
     found = {name: type_name(dtype) for name, dtype in batch.frame.collect_schema().items()}
     parts = []
@@ -45,9 +45,10 @@ def measure_schema(signal: Schema, batch: Batch) -> tuple[Measurement, Threshold
         parts += [Part(name=name, value=1, text="not declared") for name in extra]
     measurement = Measurement(
         value=float(len(parts)),
-        n=max(row_count(batch), 1),
+        n=row_count(batch) or len(parts),
         window=batch.span,
         as_of=batch.as_of,
         parts=tuple(parts),
+        note="" if parts else "no rows",
     )
     return measurement, Threshold(value=0, direction="high")

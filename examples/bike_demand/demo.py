@@ -27,14 +27,14 @@ compute_logs:  # The replay's runs print nothing worth keeping, and there are hu
   class: NoOpComputeLogManager
 """
 COLOURS = {
-    "hold": "yellow",
-    "release": "green",
-    "notify": "cyan",
-    "refuse": "magenta",
-    "rollback": "bold red",
-    "escalate": "yellow",
-    "breach": "red",
-    "error": "red",
+    "hold": "bright_yellow",
+    "release": "bright_green",
+    "notify": "bright_cyan",
+    "refuse": "bright_magenta",
+    "rollback": "bold bright_red",
+    "escalate": "bright_yellow",
+    "breach": "bright_red",
+    "error": "bright_red",
 }
 
 

@@ -61,8 +61,10 @@ def profile_table(
         grid: The grid of the baseline.
         confusion: Count label against prediction, for classification metrics.
 
+    Columns of the grid that are gone, and values of another type, count as nulls: drift will tell.
+
     Raises:
-        MeasurementError: Columns of the grid or of the guard are gone from the batch.
+        MeasurementError: A column that the guard names is gone from the batch.
     """
     version = pl.col(table.model_version).cast(pl.String) if table.model_version else pl.lit("")
     group = version.fill_null("")
@@ -77,7 +79,7 @@ def profile_days(
     """Profile each day (UTC) of a table by its time column; keys are ISO dates, in order.
 
     Raises:
-        MeasurementError: Columns of the grid or of the guard are gone from the table.
+        MeasurementError: A column that the guard names is gone from the table.
     """
     if not table.time:
         msg = "a baseline needs the table's time column\n\nHint: declare time: in the guard."
@@ -111,8 +113,10 @@ def utc(frame: pl.LazyFrame, column: str) -> pl.Expr:
 def _profile_groups(
     frame: pl.LazyFrame, table: Table, grid: Grid, group: pl.Expr, *, confusion: bool
 ) -> dict[str, Profile]:
-    _require(frame, [*grid.columns, table.time, table.prediction, table.label, table.model_version])
-    keyed = frame.with_columns(group.alias("__group"))
+    _require(frame, [table.time, table.prediction, table.label, table.model_version, table.cost])
+    present = frame.collect_schema().names()
+    gone = [name for name in grid.columns if name not in present]
+    keyed = frame.with_columns(group.alias("__group"), *(pl.lit(None).alias(n) for n in gone))
     aggregates = [pl.len().alias("rows"), *_time_range(frame, table), *_outcomes(table)]
     for position, (name, column) in enumerate(grid.columns.items()):
         aggregates += _column(name, column, f"c{position}")
@@ -165,7 +169,7 @@ def _outcomes(table: Table) -> list[pl.Expr]:
 def _column(name: str, grid: ColumnGrid, short: str) -> list[pl.Expr]:
     match grid:
         case NumericGrid():
-            value = pl.col(name).cast(pl.Float64)
+            value = pl.col(name).cast(pl.Float64, strict=False)
             finite = value.filter(value.is_finite())
             known = value.is_not_null() & value.is_not_nan()
             below = [
