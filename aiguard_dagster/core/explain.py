@@ -94,7 +94,9 @@ def _watched(guard: Guard, rule: Rule) -> str:
             )
         case Schema():
             named = "the one declared column, of its declared type"
-            if len(signal.columns) > 1:
+            if signal.columns is None:
+                named = "the columns and types that the champion's baseline recorded"
+            elif len(signal.columns) > 1:
                 named = f"the {len(signal.columns)} declared columns, of their declared types"
             return f"{asset} must have {named}{'' if signal.allow_extra else ', and no other'}"
         case Pandera():

@@ -103,27 +103,32 @@ def _require_tables(guard: Guard, data: Mapping[str, Any]) -> None:
 def _table(
     guard: Guard, name: str, rows: "pl.LazyFrame", registry: ModelRegistry
 ) -> "TableBaseline":
+    import narwhals as nw
+
     from aiguard_dagster.adapters.tables.profiling import (
         choose_grid,
         profile_days,
         profiled_columns,
     )
     from aiguard_dagster.signals.baseline import TableBaseline
+    from aiguard_dagster.signals.schema import type_name
     from aiguard_dagster.stats.profile import merge_all
 
     spec = guard.tables[name]
     confusion = needs_confusion(guard, name)
+    schema = nw.from_native(rows).collect_schema()
+    types = {column: type_name(dtype) for column, dtype in schema.items()}
     earlier = _earlier(guard, name, registry)
     if earlier is not None and set(earlier.grid.columns) == set(profiled_columns(rows, spec)):
         days = profile_days(rows, spec, earlier.grid, confusion=confusion)
         if _resolves(earlier, merge_all(days.values())):
-            return TableBaseline(grid=earlier.grid, days=days)
+            return TableBaseline(grid=earlier.grid, days=days, types=types)
     grid = choose_grid(rows, spec)
     days = profile_days(rows, spec, grid, confusion=confusion)
     if not any(day.rows for day in days.values()):
         msg = f"{name}: no rows\n\nHint: give the data that the version was accepted on."
         raise MeasurementError(msg)
-    return TableBaseline(grid=grid, days=days)
+    return TableBaseline(grid=grid, days=days, types=types)
 
 
 def _earlier(guard: Guard, name: str, registry: ModelRegistry) -> "TableBaseline | None":

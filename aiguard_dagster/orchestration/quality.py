@@ -1,16 +1,18 @@
 """Checks on the rows, in the run that materialises them: one read of the data for all."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
 
 from aiguard_dagster.adapters.dagster.metadata import evaluation_metadata
-from aiguard_dagster.core.spec import Action, Guard, Mode, Rule
+from aiguard_dagster.core.errors import MeasurementError
+from aiguard_dagster.core.spec import Action, Guard, Mode, Rule, Schema
 from aiguard_dagster.core.verdicts import Evaluation, Measurement, Verdict, Window
 from aiguard_dagster.orchestration.clock import Clock
 from aiguard_dagster.orchestration.keys import check_key, table_key
 from aiguard_dagster.orchestration.partitions import Partitions, window_of
+from aiguard_dagster.orchestration.resources import MLFLOW
 
 
 def build_quality_check(
@@ -33,6 +35,7 @@ def build_quality_check(
         name=f"{guard.name}__{table}_quality",
         specs=specs,
         can_subset=True,
+        required_resource_keys={MLFLOW} if _needs_baseline(rules) else set(),
         ins={"rows": dg.AssetIn(table_key(guard, table))},
     )
     def quality(
@@ -55,7 +58,13 @@ def build_quality_check(
             nothing = Measurement(value=None, n=0, window=span, as_of=span.end)
             evaluations = [failed(rule, nothing, error) for rule in chosen]
         else:
-            batch = Batch(frame=frame, table=guard.tables[table], window=window, now=now)
+            batch = Batch(
+                frame=frame,
+                table=guard.tables[table],
+                window=window,
+                now=now,
+                recorded_types=lambda: recorded_types(guard, table, context),
+            )
             evaluations = [evaluate_batch(rule, batch) for rule in chosen]
         for rule, evaluation in zip(chosen, evaluations, strict=True):
             yield dg.AssetCheckResult(
@@ -68,6 +77,29 @@ def build_quality_check(
             )
 
     return quality
+
+
+def _needs_baseline(rules: Sequence[Rule]) -> bool:
+    return any(isinstance(r.signal, Schema) and r.signal.columns is None for r in rules)
+
+
+def recorded_types(
+    guard: Guard, table: str, context: dg.AssetCheckExecutionContext
+) -> Mapping[str, str]:
+    """The columns and types that the champion's baseline recorded.
+
+    Raises:
+        MeasurementError: There is no champion, no baseline, or no such table in it.
+        ActionError: MLflow does not answer.
+    """
+    from aiguard_dagster.orchestration.accepted import load_accepted
+
+    registry = getattr(context.resources, MLFLOW).registry(guard)
+    champion = registry.champion()
+    if champion is None:
+        msg = f"{registry.name} has no champion ({registry.pointer})"
+        raise MeasurementError(msg)
+    return load_accepted(registry, champion, guard).baseline.table(table).types
 
 
 def is_blocking(guard: Guard, rule: Rule) -> bool:

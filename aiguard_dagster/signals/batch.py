@@ -1,5 +1,6 @@
 """What a data signal is told besides the rows: the batch's window and the time."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
@@ -22,12 +23,14 @@ class Batch:
         table: What the columns mean.
         window: The partition's span of time; None for tables without time partitions.
         now: The time of the judgement.
+        recorded_types: Gives the columns and types that the champion's baseline recorded.
     """
 
     frame: Frame
     table: Table
     window: Window | None
     now: datetime
+    recorded_types: Callable[[], Mapping[str, str]] | None = None
 
     @property
     def as_of(self) -> datetime:

@@ -1,9 +1,11 @@
 """From a rule and its data to an evaluation: the one place that turns errors into a verdict."""
 
+import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import assert_never
 
-from aiguard_dagster.core.errors import MeasurementError
+from aiguard_dagster.core.errors import AIGuardError, MeasurementError
 from aiguard_dagster.core.spec import (
     Completeness,
     Cost,
@@ -83,8 +85,15 @@ def failed(
     rule: Rule, measurement: Measurement, error: Exception, *, subject: str | None = None
 ) -> Evaluation:
     """The evaluation of a rule that could not be measured."""
-    told = str(error) if isinstance(error, MeasurementError) else f"{type(error).__name__}: {error}"
+    told = str(error) if isinstance(error, AIGuardError) else place_of(error)
     return _evaluation(rule, Verdict.ERROR, measurement, None, told, subject=subject)
+
+
+def place_of(error: Exception) -> str:
+    """What was raised and where; not its message, which may quote the user's rows."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return f"could not be measured: {type(error).__name__}{where}"
 
 
 def _measure_batch(rule: Rule, batch: Batch) -> tuple[Measurement, Threshold]:

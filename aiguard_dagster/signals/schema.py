@@ -1,7 +1,10 @@
 """Columns that are gone, retyped or unexpected."""
 
+from collections.abc import Mapping
+
 import narwhals as nw
 
+from aiguard_dagster.core.errors import MeasurementError
 from aiguard_dagster.core.spec import Schema
 from aiguard_dagster.core.verdicts import Measurement, Part, Threshold
 from aiguard_dagster.signals.batch import Batch, row_count
@@ -29,20 +32,21 @@ def type_name(dtype: nw.dtypes.DType) -> str:
 
 
 def measure_schema(signal: Schema, batch: Batch) -> tuple[Measurement, Threshold]:
-    """Count the columns that differ from the declaration; 0 is the limit.
+    """Count the columns that differ from the declaration, or from the baseline; 0 is the limit.
 
     A difference is one whatever the number of rows; a table of no rows is never ok.
     """
     found = {name: type_name(dtype) for name, dtype in batch.frame.collect_schema().items()}
     parts = []
-    for name, declared in signal.columns.items():
+    expected = signal.columns or recorded_types(batch)
+    for name, declared in expected.items():
         if name not in found:
             parts.append(Part(name=name, value=1, text="gone"))
         elif declared not in {"any", found[name]}:
-            parts.append(Part(name=name, value=1, text=f"{found[name]}, declared {declared}"))
+            parts.append(Part(name=name, value=1, text=f"{found[name]}, not {declared}"))
     if not signal.allow_extra:
-        extra = [name for name in found if name not in signal.columns]
-        parts += [Part(name=name, value=1, text="not declared") for name in extra]
+        extra = [name for name in found if name not in expected]
+        parts += [Part(name=name, value=1, text="not expected") for name in extra]
     measurement = Measurement(
         value=float(len(parts)),
         n=row_count(batch) or len(parts),
@@ -52,3 +56,15 @@ def measure_schema(signal: Schema, batch: Batch) -> tuple[Measurement, Threshold
         note="" if parts else "no rows",
     )
     return measurement, Threshold(value=0, direction="high")
+
+
+def recorded_types(batch: Batch) -> Mapping[str, str]:
+    """What the champion's baseline recorded of this table.
+
+    Raises:
+        MeasurementError: There is no baseline, or it does not hold the table.
+    """
+    if batch.recorded_types is None:
+        msg = "no columns are declared\n\nHint: declare columns, or give the guard a model."
+        raise MeasurementError(msg)
+    return batch.recorded_types()

@@ -15,7 +15,7 @@ from examples.bike_demand.serving import predictions_by
 from examples.bike_demand.settings import FEATURES
 from examples.bike_demand.training import rentals
 
-ACTIONS = ("hold", "release", "notify", "refuse", "rollback", "escalate")
+ACTIONS = ("hold", "release", "notify", "refuse", "rollback")
 DAY = timedelta(days=1)
 Json = dict[str, Any]
 

@@ -33,8 +33,8 @@ def reign(version: str, start: int, end: int | None) -> Reign:
 HISTORY = (reign("1", 1, 3), reign("2", 3, 7), reign("1", 7, None))
 
 moments = st.datetimes(
-    min_value=datetime(2020, 1, 1),  # noqa: DTZ001 - the strategy adds the zone
-    max_value=datetime(2030, 1, 1),  # noqa: DTZ001
+    min_value=datetime(2020, 1, 1),
+    max_value=datetime(2030, 1, 1),
     timezones=st.sampled_from([UTC, timezone(timedelta(hours=9))]),
 )
 events = st.lists(
@@ -160,4 +160,4 @@ def test_a_move_that_was_made_by_somebody_is_not_made_unknown_again():
 
 def test_a_moment_without_zone_is_no_moment():
     with pytest.raises(ValueError, match="has no time zone"):
-        as_utc(datetime(2026, 1, 1))  # noqa: DTZ001
+        as_utc(datetime(2026, 1, 1))

@@ -213,6 +213,9 @@ def _action(guard: Guard, rule: Rule, path: str) -> Iterator[Found]:
         if rule.action is Action.ROLLBACK:
             what = f"{rule.signal.kind} judges the data, which no other version of the model mends"
             yield (f"{path}.action", what, "use hold, or notify.")
+        elif guard.model is None and isinstance(rule.signal, Schema) and not rule.signal.columns:
+            what = "without columns it compares with a model's baseline, and the guard has no model"
+            yield (f"{path}.signal", what, "declare columns, or add model: {name: ...}.")
     elif guard.model is None:
         what = f"{rule.signal.kind} compares with a model's baseline, and the guard has no model"
         yield (f"{path}.signal.kind", what, f"{hint}.")

@@ -58,8 +58,9 @@ class Schema(SignalBase):
     judges_data: ClassVar[bool] = True
     kind: Literal["schema"] = "schema"
     table: str
-    columns: dict[str, ColumnType] = Field(min_length=1)
-    """Name to type: int, float, string, boolean, timestamp, date, any."""
+    columns: Annotated[dict[str, ColumnType], Field(min_length=1)] | None = None
+    """Name to type: int, float, string, boolean, timestamp, date, any. What the champion's baseline
+    recorded when left out."""
     allow_extra: bool = True
     """Whether columns that are not named are welcome."""
 

@@ -1,0 +1,133 @@
+"""What a version was accepted on is profiled, measured and kept with it."""
+
+from datetime import datetime, timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+
+from aiguard_dagster import record_baseline
+from aiguard_dagster.adapters.mlflow.client import connect
+from aiguard_dagster.adapters.mlflow.registry import ModelRegistry
+from aiguard_dagster.core.errors import ActionError, MeasurementError
+from aiguard_dagster.core.spec import Guard
+from aiguard_dagster.orchestration.accepted import load_accepted
+
+GUARD = Guard.model_validate(
+    {
+        "name": "demand",
+        "owner": "team:demand",
+        "model": {"name": "demand"},
+        "tables": {
+            "features": {"asset": "features", "time": "at"},
+            "predictions": {
+                "asset": "predictions",
+                "time": "at",
+                "prediction": "said",
+                "label": "was",
+                "cost": "cost",
+            },
+        },
+        "rules": [
+            {
+                "name": "drift",
+                "signal": {"kind": "drift", "table": "features", "window": "7d"},
+                "limit": {"false_alarm_every": "90d"},
+            },
+            {
+                "name": "error",
+                "signal": {"kind": "performance", "metric": "mae", "window": "7d"},
+                "limit": {"above_baseline": "50%"},
+            },
+            {
+                "name": "bill",
+                "signal": {"kind": "cost", "window": "7d"},
+                "limit": {"above_baseline": "20%"},
+            },
+        ],
+    }
+)
+DAYS = 30
+
+
+def tables(*, shift=0.0, seed=0):
+    rng = np.random.default_rng(seed)
+    hours = DAYS * 24
+    at = [datetime(2026, 1, 1) + timedelta(hours=hour) for hour in range(hours)]
+    features = pl.DataFrame(
+        {"at": at, "load": rng.normal(shift, 1, hours), "kind": rng.choice(["a", "b"], hours)}
+    )
+    was = rng.normal(100, 10, hours)
+    predictions = pl.DataFrame({"at": at, "said": was + 2, "was": was, "cost": 0.001})
+    return {"features": features, "predictions": predictions}
+
+
+@pytest.fixture
+def uri(tmp_path):
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    client = connect(uri)
+    experiment = client.create_experiment("training", artifact_location=tmp_path.as_uri())
+    client.create_registered_model("demand")
+    for _ in range(3):
+        run = client.create_run(experiment).info
+        client.create_model_version("demand", f"{run.artifact_uri}/model", run.run_id)
+    return uri
+
+
+def accepted(uri, version):
+    return load_accepted(ModelRegistry(connect(uri), GUARD.model), version, GUARD).baseline
+
+
+def test_profile_grid_metrics_and_cost_come_back_as_they_were_recorded(uri):
+    recorded = record_baseline(GUARD, version="1", data=tables(), tracking_uri=uri)
+    assert accepted(uri, "1") == recorded
+    assert recorded.metrics == pytest.approx({"mae": 2.0})
+    assert recorded.cost_per_1000 == pytest.approx(1.0)
+    assert recorded.tables["features"].total.rows == DAYS * 24
+    assert len(recorded.tables["features"].days) == DAYS
+    assert set(recorded.tables["features"].grid.columns) == {"load", "kind"}
+    assert set(recorded.tables["predictions"].grid.columns) == {"said"}
+
+
+def test_pandas_and_arrow_give_the_baseline_that_polars_gives(uri):
+    data = tables()
+    first = record_baseline(GUARD, version="1", data=data, tracking_uri=uri)
+    pandas = {name: table.to_pandas() for name, table in data.items()}
+    arrow = {name: table.to_arrow() for name, table in data.items()}
+    for version, other in (("2", pandas), ("3", arrow)):
+        assert record_baseline(GUARD, version=version, data=other, tracking_uri=uri).tables == (
+            first.tables
+        )
+
+
+def test_a_new_version_keeps_the_grid_while_it_resolves_the_data(uri):
+    first = record_baseline(GUARD, version="1", data=tables(), tracking_uri=uri)
+    near = record_baseline(GUARD, version="2", data=tables(shift=0.5, seed=1), tracking_uri=uri)
+    far = record_baseline(GUARD, version="3", data=tables(shift=50, seed=2), tracking_uri=uri)
+    assert near.tables["features"].grid.id == first.tables["features"].grid.id
+    assert far.tables["features"].grid.id != first.tables["features"].grid.id
+
+
+def test_a_baseline_is_not_overwritten(uri):
+    record_baseline(GUARD, version="1", data=tables(), tracking_uri=uri)
+    with pytest.raises(ActionError, match="1"):
+        record_baseline(GUARD, version="1", data=tables(shift=1), tracking_uri=uri)
+
+
+def test_data_that_a_rule_needs_is_asked_for(uri):
+    data = tables()
+    with pytest.raises(MeasurementError, match="rules on predictions"):
+        record_baseline(GUARD, version="1", data={"features": data["features"]}, tracking_uri=uri)
+    with pytest.raises(MeasurementError, match="declares no table 'labels'"):
+        record_baseline(GUARD, version="1", data={**data, "labels": data}, tracking_uri=uri)
+    unlabelled = data["predictions"].with_columns(was=pl.lit(None, dtype=pl.Float64))
+    with pytest.raises(MeasurementError, match="no mae"):
+        record_baseline(
+            GUARD, version="1", data={**data, "predictions": unlabelled}, tracking_uri=uri
+        )
+
+
+def test_an_empty_table_is_no_baseline(uri):
+    empty = {name: table.clear() for name, table in tables().items()}
+    with pytest.raises(MeasurementError, match="no rows"):
+        record_baseline(GUARD, version="1", data=empty, tracking_uri=uri)
