@@ -28,6 +28,7 @@ def build_guard_definitions(
     profiles: ProfileStore | None = None,
     name: str = "aiguard",
     clock: Clock = wall_clock,
+    minimum_interval_seconds: int = 30,
 ) -> dg.Definitions:
     """Put guards on the assets of a Dagster project.
 
@@ -40,6 +41,7 @@ def build_guard_definitions(
             ``aiguard_profiles`` in the working directory, when left out.
         name: Prefix of the two sensors, for projects that call this more than once.
         clock: Tells the time; only replays and tests need another one.
+        minimum_interval_seconds: How often the two sensors may tick.
 
     Returns:
         The user's definitions with the guards' checks, profile assets, sensors and rollback jobs.
@@ -52,7 +54,13 @@ def build_guard_definitions(
     return dg.Definitions.merge(
         own,
         guard_additions(
-            guards=guards, definitions=own, mlflow=mlflow, profiles=profiles, name=name, clock=clock
+            guards=guards,
+            definitions=own,
+            mlflow=mlflow,
+            profiles=profiles,
+            name=name,
+            clock=clock,
+            minimum_interval_seconds=minimum_interval_seconds,
         ),
     )
 
@@ -65,6 +73,7 @@ def guard_additions(
     profiles: ProfileStore | None = None,
     name: str = "aiguard",
     clock: Clock = wall_clock,
+    minimum_interval_seconds: int = 30,
 ) -> dg.Definitions:
     """What guards add, without the definitions they were put on."""
     # Jobs and schedules may name assets that guards are about to add: the assets alone are enough.
@@ -108,7 +117,13 @@ def guard_additions(
         for guard in modelled
     }
     sensors = [
-        build_stop_rule_sensor(name=f"{name}_stop_rules", guards=guards, jobs=jobs, clock=clock)
+        build_stop_rule_sensor(
+            name=f"{name}_stop_rules",
+            guards=guards,
+            jobs=jobs,
+            clock=clock,
+            minimum_interval_seconds=minimum_interval_seconds,
+        )
     ]
     if modelled:
         sensors.append(
@@ -117,6 +132,7 @@ def guard_additions(
                 guards=modelled,
                 partitions=profiled_partitions,
                 clock=clock,
+                minimum_interval_seconds=minimum_interval_seconds,
             )
         )
     return dg.Definitions(

@@ -99,12 +99,13 @@ def build_delta_sensor(
     guards: Sequence[Guard],
     partitions: Mapping[str, Mapping[str, Partitions]],
     clock: Clock,
+    minimum_interval_seconds: int,
 ) -> dg.SensorDefinition:
     """One sensor for all guards: asks for missing profiles, judges what is new."""
 
     @dg.sensor(
         name=name,
-        minimum_interval_seconds=30,
+        minimum_interval_seconds=minimum_interval_seconds,
         required_resource_keys={MLFLOW, PROFILES},
         target=dg.AssetSelection.assets(
             *(profile_key(guard, table) for guard in guards for table in partitions[guard.name])

@@ -29,13 +29,18 @@ ENDED_BADLY = {dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
 
 
 def build_stop_rule_sensor(
-    *, name: str, guards: Sequence[Guard], jobs: Sequence[dg.JobDefinition], clock: Clock
+    *,
+    name: str,
+    guards: Sequence[Guard],
+    jobs: Sequence[dg.JobDefinition],
+    clock: Clock,
+    minimum_interval_seconds: int,
 ) -> dg.SensorDefinition:
     """One sensor for all guards; stateless, everything is read from the event log."""
 
     @dg.sensor(
         name=name,
-        minimum_interval_seconds=30,
+        minimum_interval_seconds=minimum_interval_seconds,
         jobs=jobs or None,
         description="Turns verdicts into decisions: notify, hold, release, roll back.",
     )

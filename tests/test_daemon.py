@@ -1,0 +1,201 @@
+"""The real daemon, from a breach to the moved alias, driven through GraphQL."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from tests.mlflow_server import free_port
+
+ROOT = Path(__file__).resolve().parents[1]
+PATIENCE_S = 150
+SENSORS = ("aiguard_deltas", "aiguard_stop_rules")
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::UserWarning")]
+
+
+def register_versions(uri, folder):
+    """Version 1 is right but for one, version 2 was good once; both with a baseline."""
+    import mlflow
+    import polars as pl
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, Schema
+
+    from aiguard_dagster import record_baseline
+    from aiguard_dagster.adapters.mlflow.client import connect
+    from aiguard_dagster.adapters.mlflow.registry import ModelRegistry
+    from tests import daemon_location as location
+
+    class OffByOne(mlflow.pyfunc.PythonModel):
+        def predict(self, context, model_input, params=None):
+            return model_input["load"] + 1.0
+
+    mlflow.set_tracking_uri(uri)
+    mlflow.create_experiment("training", artifact_location=(folder / "artifacts").as_uri())
+    mlflow.set_experiment("training")
+    signature = ModelSignature(Schema([ColSpec("double", "load")]))
+    registry = ModelRegistry(connect(uri), location.GUARD.model)
+    for number in (1, 2):
+        with mlflow.start_run():
+            mlflow.pyfunc.log_model(
+                name="model",
+                python_model=OffByOne(),
+                signature=signature,
+                registered_model_name="demand",
+                pip_requirements=[],
+            )
+        accepted = location.rows(datetime(2025, 12, 1, tzinfo=UTC)).with_columns(
+            said=pl.col("was") + 1.0, version=pl.lit(str(number))
+        )
+        record_baseline(
+            location.GUARD,
+            version=str(number),
+            data={"predictions": accepted},
+            tracking_uri=uri,
+        )
+        registry.promote(
+            str(number), at=datetime(2025, 12, number, tzinfo=UTC), by="test", why="first"
+        )
+    return registry
+
+
+class Dagster:
+    """`dagster dev`, spoken to through GraphQL."""
+
+    def __init__(self, port):
+        self.url = f"http://127.0.0.1:{port}/graphql"
+
+    def ask(self, query, **variables):
+        body = json.dumps({"query": query, "variables": variables}).encode()
+        request = urllib.request.Request(  # noqa: S310
+            self.url, body, {"content-type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+            found = json.load(answer)
+        assert "errors" not in found, found
+        return found["data"]
+
+    def start_sensor(self, name):
+        selector = {
+            "repositoryName": "__repository__",
+            "repositoryLocationName": "test",
+            "sensorName": name,
+        }
+        self.ask(
+            "mutation($s: SensorSelector!)"
+            "{startSensor(sensorSelector: $s){__typename ... on PythonError{message}}}",
+            s=selector,
+        )
+
+    def materialise(self, asset, partition):
+        params = {
+            "selector": {
+                "repositoryName": "__repository__",
+                "repositoryLocationName": "test",
+                "pipelineName": "__ASSET_JOB",
+                "assetSelection": [{"path": [asset]}],
+            },
+            "mode": "default",
+            "executionMetadata": {"tags": [{"key": "dagster/partition", "value": partition}]},
+        }
+        found = self.ask(
+            "mutation($p: ExecutionParams!){launchPipelineExecution(executionParams: $p)"
+            "{__typename ... on LaunchRunSuccess{run{runId}} ... on PythonError{message}}}",
+            p=params,
+        )
+        assert found["launchPipelineExecution"]["__typename"] == "LaunchRunSuccess", found
+
+
+def wait_until(true, what):
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        try:
+            if true():
+                return
+        except (urllib.error.URLError, ConnectionError):
+            pass
+        time.sleep(1)
+    pytest.fail(f"{what}: not within {PATIENCE_S} s")
+
+
+@pytest.fixture
+def state(tmp_path, monkeypatch):
+    monkeypatch.setenv("AIGUARD_TEST_STATE", str(tmp_path))
+    home = tmp_path / "dagster"
+    home.mkdir()
+    (home / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
+    monkeypatch.setenv("DAGSTER_HOME", str(home))
+    workspace = {
+        "load_from": [
+            {
+                "python_module": {
+                    "module_name": "tests.daemon_location",
+                    "working_directory": str(ROOT),
+                    "location_name": "test",
+                }
+            }
+        ]
+    }
+    (tmp_path / "workspace.yaml").write_text(json.dumps(workspace))
+    return tmp_path
+
+
+def test_the_daemon_takes_a_lasting_breach_to_the_moved_alias(state):
+    import dagster as dg
+
+    uri = f"sqlite:///{state / 'mlflow.db'}"
+    registry = register_versions(uri, state)
+    assert registry.champion() == "2"
+    port = free_port()
+    command = [sys.executable, "-m", "dagster", "dev", "-w", str(state / "workspace.yaml")]
+    with (state / "dagster.log").open("w") as log:
+        process = subprocess.Popen(
+            [*command, "-p", str(port)],
+            env={**os.environ},
+            cwd=state,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+        try:
+            dagster = Dagster(port)
+            wait_until(lambda: dagster.ask("{version}"), "dagster dev is up")
+            for day in range(1, 9):
+                dagster.materialise("predictions", f"2026-01-{day:02}")
+            for sensor in SENSORS:
+                dagster.start_sensor(sensor)
+            wait_until(lambda: registry.champion() == "1", "the alias is moved")
+            from aiguard_dagster.adapters.dagster.history import read_decisions
+
+            with dg.DagsterInstance.get() as instance:
+                key = dg.AssetKey(["demand", "guard"])
+                wait_until(
+                    lambda: "rollback" in [d.kind for d in read_decisions(instance, key)],
+                    "the rollback is on record",
+                )
+                kinds = [decision.kind for decision in read_decisions(instance, key)]
+        finally:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(timeout=40)
+            finally:
+                with_group_gone(process.pid)
+    assert kinds.count("rollback") == 1
+    assert registry.is_quarantined("2")
+    assert [reign.version for reign in registry.reigns()] == ["1", "2", "1"]
+
+
+def with_group_gone(pid):
+    """End whatever `dagster dev` may have left behind."""
+    try:
+        os.killpg(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
