@@ -65,7 +65,8 @@ def _notify(
     new = []
     for episode in found[rule.name]:
         fired = episode.fired
-        if fired is None or within(episode, rule.name, decisions):
+        earlier = within(episode, rule.name, decisions)
+        if fired is None or any(d.kind is DecisionKind.NOTIFY for d in earlier):
             continue
         evidence = _evidence(episode, fired)
         reason = _told(rule, episode, fired)

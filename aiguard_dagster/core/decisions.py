@@ -68,8 +68,12 @@ def incident_id(guard: str, rule: str, since: datetime) -> str:
 
 
 def within(episode: Episode, rule: str, decisions: Iterable[Decision]) -> tuple[Decision, ...]:
-    """The decisions on this rule that fall into the episode, in event time."""
-    mine = [d for d in decisions if d.rule == rule and episode.covers(d.at)]
+    """What was done about this rule in the episode, in event time; an escalation does nothing."""
+    mine = [
+        d
+        for d in decisions
+        if d.rule == rule and d.kind is not DecisionKind.ESCALATE and episode.covers(d.at)
+    ]
     return tuple(sorted(mine, key=lambda d: d.at))
 
 
