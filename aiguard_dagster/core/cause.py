@@ -52,6 +52,7 @@ def find_suspects(
         if rule.signal.judges_data
         for episode in history.get(rule.name, ())
         # An ``as_of`` is the end of its batch, so a batch in the window ends after its start.
-        if episode.latest.as_of > start and episode.since <= end
+        # What still lasts explains too, whenever it was noticed.
+        if episode.latest.as_of > start and (episode.since <= end or episode.ended is None)
     ]
     return tuple(sorted(found, key=lambda suspect: suspect.since))

@@ -121,7 +121,9 @@ def _extend(episode: Episode | None, point: Point, known: datetime) -> Episode:
     """Begin an episode with a breach, or let it last up to this one."""
     if episode is None:
         return Episode(since=point.as_of, latest=point)
-    more = point.as_of - max(known, point.start)
+    # A verdict on an instant has no window that could fall short of the one before.
+    reach = point.start if point.start < point.as_of else known
+    more = point.as_of - max(known, reach)
     return replace(episode, latest=point, lasted=episode.lasted + max(more, timedelta(0)))
 
 

@@ -108,7 +108,6 @@ def _table(
     from aiguard_dagster.adapters.tables.profiling import (
         choose_grid,
         profile_days,
-        profiled_columns,
     )
     from aiguard_dagster.signals.baseline import TableBaseline
     from aiguard_dagster.signals.schema import type_name
@@ -119,7 +118,7 @@ def _table(
     schema = nw.from_native(rows).collect_schema()
     types = {column: type_name(dtype) for column, dtype in schema.items()}
     earlier = _earlier(guard, name, registry)
-    if earlier is not None and set(earlier.grid.columns) == set(profiled_columns(rows, spec)):
+    if earlier is not None and set(earlier.grid.columns) == set(choose_grid(rows, spec).columns):
         days = profile_days(rows, spec, earlier.grid, confusion=confusion)
         if _resolves(earlier, merge_all(days.values())):
             return TableBaseline(grid=earlier.grid, days=days, types=types)

@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from aiguard_dagster.adapters.mlflow.models import LoadedModel, load_model
 from aiguard_dagster.adapters.mlflow.registry import ModelRegistry
 from aiguard_dagster.adapters.tables.frames import as_lazy
-from aiguard_dagster.adapters.tables.profiling import utc
+from aiguard_dagster.adapters.tables.profiling import utc, version_text
 from aiguard_dagster.core.decisions import Evidence
 from aiguard_dagster.core.errors import AIGuardError, MeasurementError
 from aiguard_dagster.core.spec import Guard, Performance, Rule, Table
 from aiguard_dagster.core.verdicts import Window
 from aiguard_dagster.orchestration.keys import table_key
 from aiguard_dagster.orchestration.partitions import Partitions, window_of
+from aiguard_dagster.signals.measure import place_of
 from aiguard_dagster.stats.compare import Comparison, compare
 
 
@@ -117,8 +118,9 @@ def score_candidate(
             champion=_values(rows, table.prediction),
             candidate=said,
         )
-    except AIGuardError as error:
-        reason = f"v{candidate} could not be scored: {error}"
+    except Exception as error:  # noqa: BLE001 - a refusal, whatever the reason
+        told = str(error) if isinstance(error, AIGuardError) else place_of(error)
+        reason = f"v{candidate} could not be scored: {told}"
         return Preflight(go=False, reason=reason, evidence=names)
     if found is None or found.n < signal.min_samples:
         n = found.n if found else 0
@@ -155,7 +157,7 @@ def _verdict(found: Comparison, champion: str, candidate: str, window: Window) -
 def _labelled(rows: pl.LazyFrame, table: Table, champion: str) -> pl.LazyFrame:
     """The champion's rows whose outcome is known."""
     if table.model_version:
-        rows = rows.filter(pl.col(table.model_version).cast(pl.String) == champion)
+        rows = rows.filter(version_text(rows, table.model_version) == champion)
     return rows.filter(
         pl.col(table.label or "").is_not_null() & pl.col(table.prediction or "").is_not_null()
     )
@@ -191,8 +193,18 @@ def _join(
     if features.select(pl.struct(keys).is_duplicated().any()).collect().item():
         msg = f"{', '.join(keys)} names several rows of {other.asset}\n\nHint: declare key:."
         raise MeasurementError(msg)
-    chosen = features.select(*keys, *wanted)
-    return rows.join(chosen, left_on=table.row_key, right_on=keys, how="inner")
+    mine = [_join_key(rows, name).alias(f"__key{i}") for i, name in enumerate(table.row_key)]
+    theirs = [_join_key(features, name).alias(f"__key{i}") for i, name in enumerate(keys)]
+    on = [f"__key{i}" for i in range(len(keys))]
+    joined = rows.with_columns(mine).join(features.select(*theirs, *wanted), on=on, how="inner")
+    return joined.drop(on)
+
+
+def _join_key(rows: pl.LazyFrame, name: str) -> pl.Expr:
+    """A key that meets its like: times in UTC and microseconds, all else as text."""
+    if rows.collect_schema()[name].is_temporal():
+        return utc(rows, name).cast(pl.Datetime("us"))
+    return pl.col(name).cast(pl.String)
 
 
 def _values(rows: pl.DataFrame, column: str | None) -> NDArray[np.generic]:

@@ -117,7 +117,7 @@ def baseline_from_json(document: Mapping[str, Any]) -> Baseline:
                 name: TableBaseline(
                     grid=grid_from_json(table["grid"]),
                     days={d: profile_from_json(p) for d, p in sorted(table["days"].items())},
-                    types=table["types"],
+                    types=table.get("types", {}),
                 )
                 for name, table in document["tables"].items()
             },

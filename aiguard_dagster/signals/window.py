@@ -1,7 +1,7 @@
 """What a delta signal is given: the sum of a window's profiles, and how much of it was there."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from aiguard_dagster.core.verdicts import Window
 from aiguard_dagster.stats.profile import BatchProfile, Profile, merge_all
@@ -27,16 +27,20 @@ class WindowProfiles:
     def partition_coverage(self) -> float:
         """The share of the window's partitions that have a profile with rows."""
         filled = sum(any(part.rows for part in batch.parts.values()) for batch in self.batches)
-        return filled / self.expected if self.expected else 0.0
+        # Clocks that change put one partition more into a window than its length would hold.
+        return min(1.0, filled / self.expected) if self.expected else 0.0
 
     def rows(self) -> Profile:
         """All rows of the window, whoever predicted them."""
         return merge_all(part for batch in self.batches for part in batch.parts.values())
 
     def champion_rows(self) -> Profile:
-        """The rows that the champion predicted; tables that name no version count whole."""
+        """The rows that the champion predicted; tables that name no version count whole.
+
+        Only rows and outcomes are summed, which need no common grid.
+        """
         return merge_all(
-            part
+            replace(part, columns={})
             for batch in self.batches
             for version, part in batch.parts.items()
             if version in {self.champion, ""}

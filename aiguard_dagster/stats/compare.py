@@ -1,5 +1,6 @@
 """Two models on the same rows: which would have done better, and how sure that is."""
 
+from collections import Counter
 from dataclasses import dataclass
 from functools import reduce
 
@@ -13,6 +14,7 @@ from aiguard_dagster.stats.profile import Outcomes, merge_outcomes
 DRAWS = 500
 MOST_BLOCKS = 40
 LEVEL = 0.90
+ERROR_METRICS = frozenset({"mae", "rmse", "bias"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +64,8 @@ def compare(
         champion: The champion's predictions, shape ``(n,)``.
         candidate: The candidate's predictions, shape ``(n,)``.
 
+    Rows in which a number is missing or infinite are left out.
+
     Returns:
         The comparison; None where there are no rows.
 
@@ -69,13 +73,15 @@ def compare(
     >>> compare("mae", "high", label=truth, champion=truth + 9, candidate=truth + 1).better
     True
     """
+    label, champion, candidate = _usable(label, champion, candidate)
     n = len(label)
     if not n:
         return None
     count = int(min(MOST_BLOCKS, np.ceil(np.sqrt(n))))
     blocks = np.array_split(np.arange(n), count)
-    ours = [outcomes_of(label[block], champion[block]) for block in blocks]
-    theirs = [outcomes_of(label[block], candidate[block]) for block in blocks]
+    classes = metric not in ERROR_METRICS
+    ours = [outcomes_of(label[block], champion[block], classes=classes) for block in blocks]
+    theirs = [outcomes_of(label[block], candidate[block], classes=classes) for block in blocks]
     sign = 1.0 if direction == "high" else -1.0
     rng = np.random.default_rng(0)
     draws = rng.integers(0, count, size=(DRAWS, count))
@@ -94,21 +100,30 @@ def compare(
     )
 
 
-def outcomes_of(label: NDArray[np.generic], said: NDArray[np.generic]) -> Outcomes:
-    """Sums over rows, as a profile would hold them."""
-    confusion: dict[tuple[str, str], int] = {}
-    for pair in zip(label.tolist(), said.tolist(), strict=True):
-        key = (str(pair[0]), str(pair[1]))
-        confusion[key] = confusion.get(key, 0) + 1
-    numeric = np.issubdtype(label.dtype, np.number) and np.issubdtype(said.dtype, np.number)
-    error = said.astype(float) - label.astype(float) if numeric else np.zeros(len(label))
+def outcomes_of(
+    label: NDArray[np.generic], said: NDArray[np.generic], *, classes: bool
+) -> Outcomes:
+    """Sums over rows, as a profile would hold them: of classes, or of errors."""
+    if classes:
+        pairs = Counter(zip(label.tolist(), said.tolist(), strict=True))
+        confusion = {(str(was), str(told)): rows for (was, told), rows in pairs.items()}
+        return Outcomes(labelled=len(label), confusion=confusion)
+    error = said.astype(float) - label.astype(float)
     return Outcomes(
         labelled=len(label),
         absolute=float(np.abs(error).sum()),
         squared=float((error**2).sum()),
         signed=float(error.sum()),
-        confusion=confusion,
     )
+
+
+def _usable(*columns: NDArray[np.generic]) -> list[NDArray[np.generic]]:
+    """The rows in which all columns hold a value, in one type: 1, 1.0 and True are one class."""
+    if all(np.issubdtype(c.dtype, np.number) or c.dtype == np.bool_ for c in columns):
+        numbers = [column.astype(float) for column in columns]
+        whole = np.logical_and.reduce([np.isfinite(column) for column in numbers])
+        return [column[whole] for column in numbers]
+    return [column.astype(str) for column in columns]
 
 
 def _metric(metric: str, blocks: list[Outcomes], drawn: NDArray[np.integer]) -> float:

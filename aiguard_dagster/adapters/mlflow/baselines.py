@@ -14,7 +14,7 @@ from typing import Literal
 
 from pydantic import JsonValue
 
-from aiguard_dagster.adapters.mlflow.client import asking, first_line, is_missing
+from aiguard_dagster.adapters.mlflow.client import asking, first_line, is_missing, short_patience
 from aiguard_dagster.adapters.mlflow.registry import ModelRegistry
 from aiguard_dagster.adapters.mlflow.tags import Version, from_tag, quote, tag_key, unreadable
 from aiguard_dagster.core.errors import ActionError, MeasurementError
@@ -146,7 +146,7 @@ def _download(registry: ModelRegistry, place: _Place, where: str) -> bytes:
 
     client = registry.client
     try:
-        with tempfile.TemporaryDirectory(prefix="aiguard-") as scratch:
+        with short_patience(), tempfile.TemporaryDirectory(prefix="aiguard-") as scratch:
             if place.keeper == "run":
                 return Path(client.download_artifacts(place.id, place.path, scratch)).read_bytes()
             # models:/NAME/VERSION would be looked up at MLflow's global URI, not at this client's.

@@ -18,17 +18,27 @@ PATIENCE = {
 
 
 def connect(tracking_uri: str, *, registry_uri: str | None = None) -> "MlflowClient":
-    """A client of the MLflow at ``tracking_uri``; MLflow's global tracking URI stays as it is.
-
-    MLflow's own patience (7 retries of 120 s) keeps one call alive for minutes while a server is
-    down, longer than a sensor may run. There is no such setting on the client, so it is set in the
-    environment, for this process, and only where the user has set nothing.
-    """
+    """A client of the MLflow at ``tracking_uri``; MLflow's global tracking URI stays as it is."""
     from mlflow import MlflowClient
 
-    for name, value in PATIENCE.items():
-        os.environ.setdefault(name, value)
     return MlflowClient(tracking_uri=tracking_uri, registry_uri=registry_uri)
+
+
+@contextmanager
+def short_patience() -> Iterator[None]:
+    """Give up on a server that is down within seconds, and leave the user's own calls alone.
+
+    MLflow's own patience (7 retries of 120 s) keeps one call alive for minutes, longer than a
+    sensor may run. There is no such setting on the client, so it is in the environment while our
+    call lasts, and only where the user has set nothing.
+    """
+    ours = {name: value for name, value in PATIENCE.items() if name not in os.environ}
+    os.environ.update(ours)
+    try:
+        yield
+    finally:
+        for name in ours:
+            os.environ.pop(name, None)
 
 
 @contextmanager
@@ -44,7 +54,8 @@ def asking(
     from mlflow.exceptions import MlflowException
 
     try:
-        yield
+        with short_patience():
+            yield
     except (MlflowException, OSError) as error:
         msg = f"{what}: {first_line(error)}\n\nHint: {hint}."
         raise ActionError(msg) from error

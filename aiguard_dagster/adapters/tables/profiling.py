@@ -10,6 +10,7 @@ import polars as pl
 from aiguard_dagster.core.errors import MeasurementError
 from aiguard_dagster.core.spec import Table
 from aiguard_dagster.stats.grid import (
+    CATEGORIES,
     CategoryGrid,
     ColumnGrid,
     Grid,
@@ -20,6 +21,9 @@ from aiguard_dagster.stats.grid import (
 from aiguard_dagster.stats.profile import BatchProfile, ColumnProfile, Outcomes, Profile
 
 Row = dict[str, Any]
+MOSTLY_DISTINCT = 0.5
+"""Text columns with more distinct values than this share of the rows are left out."""
+UNKNOWN_VERSION = "unknown"
 SAMPLE = 200_000
 """Rows that edges are chosen from, taken evenly over the baseline."""
 
@@ -30,7 +34,11 @@ def profiled_columns(frame: pl.LazyFrame, table: Table) -> tuple[str, ...]:
         return (table.prediction,)
     meta = {table.time, table.label, table.model_version, table.cost, *table.key}
     schema = frame.collect_schema()
-    return tuple(n for n, dtype in schema.items() if n not in meta and not dtype.is_temporal())
+    return tuple(
+        name
+        for name, dtype in schema.items()
+        if name not in meta and not dtype.is_temporal() and not dtype.is_nested()
+    )
 
 
 def choose_grid(frame: pl.LazyFrame, table: Table) -> Grid:
@@ -45,7 +53,9 @@ def choose_grid(frame: pl.LazyFrame, table: Table) -> Grid:
         if values.dtype.is_numeric():
             columns[name] = numeric_grid(values.cast(pl.Float64).drop_nulls().to_numpy())
         else:
-            counts = values.cast(pl.String).drop_nulls().value_counts()
+            counts = values.cast(pl.String).drop_nulls().value_counts(name="__rows")
+            if counts.height > CATEGORIES and counts.height > len(values) * MOSTLY_DISTINCT:
+                continue  # Names and ids: no shares to compare, and not ours to store.
             columns[name] = category_grid(dict(counts.iter_rows()))
     return Grid(columns)
 
@@ -66,11 +76,19 @@ def profile_table(
     Raises:
         MeasurementError: A column that the guard names is gone from the batch.
     """
-    version = pl.col(table.model_version).cast(pl.String) if table.model_version else pl.lit("")
-    group = version.fill_null("")
+    group = version_text(frame, table.model_version) if table.model_version else pl.lit("")
     return BatchProfile(
         grid_id=grid.id, parts=_profile_groups(frame, table, grid, group, confusion=confusion)
     )
+
+
+def version_text(frame: pl.LazyFrame, column: str) -> pl.Expr:
+    """The version column as MLflow writes versions: 2 and 2.0 are ``"2"``, a null is unknown."""
+    _require(frame, [column])
+    value = pl.col(column)
+    if frame.collect_schema()[column].is_float():
+        value = value.cast(pl.Int64, strict=False)
+    return value.cast(pl.String).fill_null(UNKNOWN_VERSION)
 
 
 def profile_days(
@@ -160,7 +178,7 @@ def _outcomes(table: Table) -> list[pl.Expr]:
             error.sum().alias("signed"),
         ]
     if table.cost:
-        cost = pl.col(table.cost).cast(pl.Float64)
+        cost = pl.col(table.cost).cast(pl.Float64, strict=False)
         usable = cost.filter(cost.is_finite())
         aggregates += [usable.len().alias("priced"), usable.sum().alias("spend")]
     return aggregates

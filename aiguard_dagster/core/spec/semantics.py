@@ -201,6 +201,18 @@ def _choices(rule: Rule) -> str:
 
 def _scored(guard: Guard, rule: Rule, path: str) -> Iterator[Found]:
     """A rollback is scored on a performance rule; without one it would always be refused."""
+    for other in guard.rules:
+        table = guard.tables.get(other.signal.table)
+        if (
+            rule.action is Action.ROLLBACK
+            and isinstance(other.signal, Performance)
+            and table is not None
+            and table.model_version is None
+        ):
+            what = "a rollback must know which version made each prediction"
+            hint = "add model_version: and the name of the column."
+            yield (f"tables.{other.signal.table}.model_version", what, hint)
+            return
     scored = any(isinstance(other.signal, Performance) for other in guard.rules)
     if rule.action is Action.ROLLBACK and not rule.signal.judges_data and not scored:
         what = "a rollback is only made if the candidate does better, and no rule measures that"

@@ -3,19 +3,21 @@ import time
 
 import pytest
 
-from aiguard_dagster.adapters.mlflow.client import PATIENCE, connect
+from aiguard_dagster.adapters.mlflow.client import PATIENCE, connect, short_patience
 from aiguard_dagster.adapters.mlflow.registry import ModelRegistry
 from aiguard_dagster.core.errors import ActionError
 from aiguard_dagster.core.spec import Model
 from tests.mlflow_server import free_port
 
 
-def test_patience_is_short_unless_the_user_wants_more(monkeypatch):
+def test_patience_is_short_for_our_calls_only_and_unless_the_user_wants_more(monkeypatch):
     for name in PATIENCE:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "99")
-    connect("http://127.0.0.1:1")
-    assert os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] == "2"
+    with short_patience():
+        assert os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] == "2"
+        assert os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] == "99"
+    assert "MLFLOW_HTTP_REQUEST_MAX_RETRIES" not in os.environ
     assert os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] == "99"
 
 
