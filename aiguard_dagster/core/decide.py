@@ -10,11 +10,13 @@ from aiguard_dagster.core.decisions import (
     Decision,
     DecisionKind,
     incident_id,
+    open_requests,
     within,
 )
 from aiguard_dagster.core.durations import format_duration
 from aiguard_dagster.core.lifecycle import Episode, Point, episodes, in_order, last_conclusive
 from aiguard_dagster.core.spec import Action, Guard, Mode, Rule
+from aiguard_dagster.core.verdicts import Verdict
 
 History = Mapping[str, Sequence[Point]]
 ZERO = timedelta(0)
@@ -47,7 +49,12 @@ def decide(
                 new += _request(guard, rule, found, history, decisions)
             case Action.HOLD:
                 pass
-    new += _hold(guard, found, decisions)
+    if open_requests(decisions):
+        new = [d for d in new if d.kind is not DecisionKind.REQUEST]
+    else:
+        requests = [d for d in new if d.kind is DecisionKind.REQUEST]
+        new = [d for d in new if d not in requests[1:]]  # One champion, one request at a time.
+    new += _hold(guard, found, history, decisions)
     new += _silence(guard, found, history, decisions, now)
     return tuple(sorted(new, key=lambda decision: decision.at))
 
@@ -87,6 +94,17 @@ def _notify(
     return new
 
 
+def _in_doubt(guard: Guard, start: datetime, history: History) -> bool:
+    """Whether the newest word on some of the data, in a window or after it, is not conclusive."""
+    for rule in guard.rules:
+        points = in_order(history.get(rule.name, ()))
+        if not rule.signal.judges_data or not points or points[-1].as_of <= start:
+            continue
+        if points[-1].verdict in {Verdict.ERROR, Verdict.INCONCLUSIVE}:
+            return True
+    return False
+
+
 def _upstream(
     guard: Guard, rule: Rule, point: Point, found: Mapping[str, Sequence[Episode]]
 ) -> tuple[Suspect, ...]:
@@ -113,14 +131,15 @@ def _request(
         return []  # The newest word on this rule is inconclusive: silence does not act.
     at = newest.as_of
     earlier = within(episode, rule.name, decisions)
-    if earlier and earlier[-1].kind is DecisionKind.REQUEST:
-        return []
     ended = [d for d in earlier if d.kind in OUTCOMES and d.actor == GUARD]
     ended += [d for d in decisions if d.kind is DecisionKind.ROLLBACK]
-    if any(d.at <= at < d.at + guard.cooldown for d in ended):
+    if any(d.at <= at < d.at + guard.cooldown or d.at == at for d in ended):
         return []
-    if find_suspects(guard, newest.start, at, found):
-        return []  # Held instead: the data explains the breach.
+    if _upstream(guard, rule, newest, found):
+        # Held while the cause lasts; after that it is still in the window, and worth a word.
+        return _notify(guard, rule, found, decisions)
+    if _in_doubt(guard, newest.start, history):
+        return []
     attempt = sum(d.kind is DecisionKind.REQUEST for d in earlier) + 1
     return [
         Decision(
@@ -135,11 +154,15 @@ def _request(
 
 
 def _hold(
-    guard: Guard, found: Mapping[str, Sequence[Episode]], decisions: Sequence[Decision]
+    guard: Guard,
+    found: Mapping[str, Sequence[Episode]],
+    history: History,
+    decisions: Sequence[Decision],
 ) -> list[Decision]:
     """One hold for each stretch of event time in which at least one rule asks for it."""
     new = []
-    for start, end, reasons, rule in _hold_spans(guard, found):
+    spans = _hold_spans(guard, found)
+    for start, end, reasons, rule in spans:
         incident = incident_id(guard.name, rule, start)
         done = {d.kind for d in decisions if start <= d.at and (end is None or d.at <= end)}
         if DecisionKind.HOLD not in done:
@@ -153,16 +176,21 @@ def _hold(
                 )
             )
         if end is not None and DecisionKind.RELEASE not in done:
-            new.append(
-                Decision(
-                    kind=DecisionKind.RELEASE,
-                    at=end,
-                    incident=incident,
-                    rule=rule,
-                    reason=f"the cause is gone after {format_duration(end - start)}",
-                )
-            )
+            lasted = format_duration(end - start)
+            reason = f"the cause is gone after {lasted}"
+            new.append(_release(incident, rule, at=end, reason=reason))
+    held = [d for d in (*decisions, *new) if d.kind in {DecisionKind.HOLD, DecisionKind.RELEASE}]
+    going = any(end is None for _, end, _, _ in spans)
+    if held and held[-1].kind is DecisionKind.HOLD and not going:
+        # The cause was mended in place, or was never the data's own: nothing is left of the span.
+        newest = max((p.as_of for points in history.values() for p in points), default=held[-1].at)
+        at = max(newest, held[-1].at)
+        new.append(_release(held[-1].incident, held[-1].rule, at=at, reason="the cause is gone"))
     return new
+
+
+def _release(incident: str, rule: str, *, at: datetime, reason: str) -> Decision:
+    return Decision(kind=DecisionKind.RELEASE, at=at, incident=incident, rule=rule, reason=reason)
 
 
 def _hold_spans(
@@ -208,7 +236,8 @@ def _silence(
     spans = [(start, end or now) for start, end, _, _ in _hold_spans(guard, found)]
     new = []
     for rule in guard.rules:
-        heard = last_conclusive(history.get(rule.name, ()))
+        points = history.get(rule.name, ())
+        heard = last_conclusive(points) or min((p.as_of for p in points), default=None)
         if heard is None:
             continue
         held = sum((max(min(end, now) - max(start, heard), ZERO) for start, end in spans), ZERO)

@@ -99,3 +99,15 @@ def phase(
     if not kinds:
         return Phase.FIRING
     return Phase.ACTING if kinds[-1] is DecisionKind.REQUEST else Phase.COOLING
+
+
+def open_requests(decisions: Iterable[Decision]) -> list[Decision]:
+    """The requests for a rollback that have no outcome yet."""
+    known = list(decisions)
+    ended = {(d.incident, d.at) for d in known if d.kind in OUTCOMES}
+    return [d for d in known if d.kind is DecisionKind.REQUEST and (d.incident, d.at) not in ended]
+
+
+def request_id(request: Decision) -> str:
+    """The deterministic name of a request: its incident and the event time it was made for."""
+    return f"{request.incident}@{request.at:%Y%m%dT%H%M%SZ}"

@@ -12,6 +12,7 @@ from aiguard_dagster.core.spec.semantics import find_problems, find_problems_bet
 from aiguard_dagster.orchestration.clock import Clock, wall_clock
 from aiguard_dagster.orchestration.delta_sensor import build_delta_checks, build_delta_sensor
 from aiguard_dagster.orchestration.keys import check_key, delta_rules, guard_key, table_key
+from aiguard_dagster.orchestration.loading import build_row_manager, row_manager_key
 from aiguard_dagster.orchestration.partitions import Partitions
 from aiguard_dagster.orchestration.profiles import build_profile_asset
 from aiguard_dagster.orchestration.quality import build_quality_check
@@ -99,10 +100,21 @@ def guard_additions(
     jobs: list[dg.JobDefinition] = []
     for guard in guards:
         mine = partitions[guard.name]
-        checks += _quality_checks(guard, mine, clock)
+        loaders = {
+            table: row_manager_key(_io_manager_key(graph, table_key(guard, table)))
+            for table in guard.tables
+        }
+        checks += _quality_checks(guard, mine, loaders, clock)
         profiled = sorted({signal.table for _, signal in delta_rules(guard)})
         for table in profiled:
-            assets.append(build_profile_asset(guard=guard, table=table, partitions_def=mine[table]))
+            assets.append(
+                build_profile_asset(
+                    guard=guard,
+                    table=table,
+                    partitions_def=mine[table],
+                    input_manager_key=loaders[table],
+                )
+            )
             checks.append(build_delta_checks(guard=guard, table=table, partitions=mine))
         assets.append(_guard_asset(guard))
         if guard.model is not None:
@@ -140,12 +152,12 @@ def guard_additions(
         asset_checks=checks,
         jobs=jobs,
         sensors=sensors,
-        resources=_resources(definitions, mlflow, profiles),
+        resources={**_resources(definitions, mlflow, profiles), **_row_managers(guards, graph)},
     )
 
 
 def _quality_checks(
-    guard: Guard, partitions: Mapping[str, Partitions], clock: Clock
+    guard: Guard, partitions: Mapping[str, Partitions], loaders: Mapping[str, str], clock: Clock
 ) -> list[dg.AssetChecksDefinition]:
     found = []
     for table in guard.tables:
@@ -157,6 +169,7 @@ def _quality_checks(
                     table=table,
                     rules=rules,
                     partitions_def=partitions[table],
+                    input_manager_key=loaders[table],
                     clock=clock,
                 )
             )
@@ -189,6 +202,21 @@ def _resources(
     return found
 
 
+def _io_manager_key(graph: Any, key: dg.AssetKey) -> str:  # noqa: ANN401 - Dagster's graph
+    """The IO manager of one of the user's assets."""
+    return str(graph.get(key).assets_def.get_io_manager_key_for_asset_key(key))
+
+
+def _row_managers(guards: Sequence[Guard], graph: Any) -> dict[str, Any]:  # noqa: ANN401
+    """One loader for each IO manager that guarded assets use."""
+    used = {
+        _io_manager_key(graph, table_key(guard, table))
+        for guard in guards
+        for table in guard.tables
+    }
+    return {row_manager_key(key): build_row_manager(key) for key in sorted(used)}
+
+
 def _find_load_problems(guard: Guard, graph: Any) -> list[Problem]:  # noqa: ANN401 - Dagster's graph
     """Assets that do not exist, and checks that are there already."""
     known = sorted(key.to_user_string() for key in graph.get_all_asset_keys())
@@ -203,18 +231,22 @@ def _find_load_problems(guard: Guard, graph: Any) -> list[Problem]:  # noqa: ANN
                     hint=f"the assets are: {', '.join(known) or 'none'}.",
                 )
             )
-    for name in sorted({signal.table for _, signal in delta_rules(guard)} & set(guard.tables)):
-        if guard.tables[name].asset not in known:
+    profiled = {signal.table for _, signal in delta_rules(guard)}
+    watched = {rule.signal.table for rule in guard.rules}
+    for name, table in guard.tables.items():
+        if name not in watched or table.asset not in known:
             continue
         found = graph.get(table_key(guard, name)).partitions_def
-        if found is not None and not isinstance(found, dg.TimeWindowPartitionsDefinition):
+        if isinstance(found, dg.TimeWindowPartitionsDefinition):
+            continue
+        if found is not None or name in profiled:
+            kind = "no partitions" if found is None else type(found).__name__
+            what = f"{table.asset} has {kind}, and verdicts are given for spans of time"
+            hint = "partition it by time (daily, hourly, …)"
+            hint += "." if name in profiled else ", or not at all."
             problems.append(
                 Problem(
-                    file=f"guard {guard.name}",
-                    path=f"tables.{name}.asset",
-                    what=f"{guard.tables[name].asset} has {type(found).__name__}, and drift,"
-                    " performance and cost are measured over windows of time",
-                    hint="partition the asset by time, or not at all.",
+                    file=f"guard {guard.name}", path=f"tables.{name}.asset", what=what, hint=hint
                 )
             )
     taken = set(graph.asset_check_keys)

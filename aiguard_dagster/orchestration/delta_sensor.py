@@ -2,16 +2,13 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache, partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from aiguard_dagster.adapters.dagster.history import (
-    materialized,
-    newest_materialization,
-    newest_target,
-)
+from aiguard_dagster.adapters.dagster.history import Target, materialized, newest_target
 from aiguard_dagster.adapters.dagster.metadata import evaluation_metadata
 from aiguard_dagster.core.errors import ActionError
 from aiguard_dagster.core.spec import Guard, Rule
@@ -30,6 +27,10 @@ MOST_EVALUATIONS = 500
 """Evaluations in one tick; a long backfill is judged over several."""
 MOST_RUNS = 25
 """Profile runs that one tick asks for."""
+MOST_ATTEMPTS = 3
+"""Runs for one profile before it is left to a person: the coverage tells of it."""
+MOST_LIVE = 500
+PROFILE_TAG = "aiguard/profile"
 LIVE = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
@@ -64,7 +65,7 @@ def build_delta_checks(
     )
     def deltas(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
         run = context.op_execution_context.run
-        if run.asset_selection:
+        if run.asset_selection or not run.asset_check_selection:
             return  # The profile of what is being materialised is not there yet: the sensor's turn.
         from aiguard_dagster.orchestration.deltas import DeltaEvaluator
 
@@ -137,14 +138,17 @@ def build_delta_sensor(
             signature = evaluator.signature()
             if seen.get(guard.name) == signature:
                 return
-            requests.extend(_profiles_to_redo(guard, evaluator))
+            requests.extend(_profiles_to_redo(context.instance, guard, evaluator))
             left = MOST_EVALUATIONS - len(events)
             due = list(islice(_due(guard, evaluator), left + 1))
+            target = cache(partial(newest_target, context.instance))
             events.extend(
-                check_event(context.instance, guard, rule, evaluation)
+                check_event(
+                    guard, rule, evaluation, target=target(check_key(guard, rule).asset_key)
+                )
                 for rule, evaluation in due[:left]
             )
-            if len(due) <= left:
+            if len(due) <= left and not evaluator.errors:
                 seen[guard.name] = signature
 
         for_each_guard(context, guards, work)
@@ -159,57 +163,55 @@ def profiles_wanted(
     instance: dg.DagsterInstance, guard: Guard, partitions: Mapping[str, Partitions]
 ) -> list[dg.RunRequest]:
     """Runs for the partitions whose rows are newer than their profile."""
-    wanted = []
-    for table, partitions_def in partitions.items():
+    wanted: list[dg.RunRequest] = []
+    busy: set[str] | None = None
+    for table in partitions:
         key = profile_key(guard, table)
-        sources: Mapping[str | None, int]
-        profiles: Mapping[str | None, int]
-        if partitions_def is None:
-            sources = _whole(instance, table_key(guard, table))
-            profiles = _whole(instance, key)
-        else:
-            sources = _by_partition(instance, table_key(guard, table))
-            profiles = _by_partition(instance, key)
-        for partition, storage_id in sources.items():
-            if profiles.get(partition, -1) < storage_id and not _live(instance, partition):
-                wanted.append(
-                    dg.RunRequest(
-                        run_key=f"{key.to_user_string()}/{partition}/{storage_id}",
-                        asset_selection=[key],
-                        partition_key=partition,
-                    )
-                )
+        sources = materialized(instance, table_key(guard, table))
+        profiles = materialized(instance, key)
+        stale = [(p, at) for p, at in sources.items() if profiles.get(p, -1) < at]
+        for partition, storage_id in sorted(stale, reverse=True):
+            if busy is None:
+                busy = _busy_partitions(instance)
+            if partition not in busy and len(wanted) < MOST_RUNS:
+                wanted += _profile_run(instance, key, partition, str(storage_id))
     return wanted
 
 
-def _by_partition(instance: dg.DagsterInstance, key: dg.AssetKey) -> dict[str | None, int]:
-    """The newest materialisation of each partition."""
-    return dict(materialized(instance, key).items())
-
-
-def _whole(instance: dg.DagsterInstance, key: dg.AssetKey) -> dict[str | None, int]:
-    """The newest materialisation of a table without partitions."""
-    storage_id = newest_materialization(instance, key)
-    return {} if storage_id is None else {None: storage_id}
-
-
-def _profiles_to_redo(guard: Guard, evaluator: "DeltaEvaluator") -> list[dg.RunRequest]:
+def _profiles_to_redo(
+    instance: dg.DagsterInstance, guard: Guard, evaluator: "DeltaEvaluator"
+) -> list[dg.RunRequest]:
     """Runs for profiles that a new champion's baseline, with a grid of its own, cannot use."""
-    wanted = []
+    wanted: list[dg.RunRequest] = []
     for rule, signal in delta_rules(guard):
+        key = profile_key(guard, signal.table)
         for partition in evaluator.on_other_grids(rule, signal):
-            key = profile_key(guard, signal.table)
-            name = f"{key.to_user_string()}/{partition}/v{evaluator.champion}"
-            wanted.append(
-                dg.RunRequest(run_key=name, asset_selection=[key], partition_key=partition)
-            )
+            wanted += _profile_run(instance, key, partition, f"v{evaluator.champion}")
     return wanted
 
 
-def _live(instance: dg.DagsterInstance, partition: str | None) -> bool:
-    """Whether a run of this partition is still under way, and may bring the profile itself."""
-    tags = {"dagster/partition": partition} if partition else {}
-    return bool(instance.get_runs(dg.RunsFilter(statuses=LIVE, tags=tags), limit=1))
+def _profile_run(
+    instance: dg.DagsterInstance, key: dg.AssetKey, partition: str, cause: str
+) -> list[dg.RunRequest]:
+    """The next run for one profile: none while one is going on, none after the last attempt."""
+    name = f"{key.to_user_string()}/{partition}/{cause}"
+    runs = instance.get_runs(dg.RunsFilter(tags={PROFILE_TAG: name}))
+    if len(runs) >= MOST_ATTEMPTS or any(run.status in LIVE for run in runs):
+        return []
+    return [
+        dg.RunRequest(
+            run_key=f"{name}#{len(runs) + 1}",
+            asset_selection=[key],
+            partition_key=partition,
+            tags={PROFILE_TAG: name},
+        )
+    ]
+
+
+def _busy_partitions(instance: dg.DagsterInstance) -> set[str]:
+    """Partitions that runs are at work on now, and whose profile may be on its way."""
+    live = instance.get_runs(dg.RunsFilter(statuses=LIVE), limit=MOST_LIVE)
+    return {run.tags["dagster/partition"] for run in live if "dagster/partition" in run.tags}
 
 
 def _due(guard: Guard, evaluator: "DeltaEvaluator") -> Iterator[tuple[Rule, Evaluation]]:
@@ -219,7 +221,7 @@ def _due(guard: Guard, evaluator: "DeltaEvaluator") -> Iterator[tuple[Rule, Eval
 
 
 def check_event(
-    instance: dg.DagsterInstance, guard: Guard, rule: Rule, evaluation: Evaluation
+    guard: Guard, rule: Rule, evaluation: Evaluation, *, target: Target | None
 ) -> dg.AssetCheckEvaluation:
     """An evaluation as a check on the user's asset, for its newest materialisation."""
     key = check_key(guard, rule)
@@ -230,5 +232,5 @@ def check_event(
         severity=severity(rule, evaluation),
         description=evaluation.reason,
         metadata=evaluation_metadata(evaluation),
-        target_materialization_data=newest_target(instance, key.asset_key),
+        target_materialization_data=target,
     )

@@ -13,16 +13,12 @@ from typing import NamedTuple
 
 import dagster as dg
 
-from aiguard_dagster.adapters.dagster.history import (
-    materialized,
-    newest_materialization,
-    read_evaluations,
-)
+from aiguard_dagster.adapters.dagster.history import materialized, read_evaluations
 from aiguard_dagster.adapters.mlflow.registry import ModelRegistry
 from aiguard_dagster.core.champions import Reign, champion_at
-from aiguard_dagster.core.errors import AIGuardError, MeasurementError
+from aiguard_dagster.core.errors import MeasurementError
 from aiguard_dagster.core.spec import DeltaSignal, Drift, Guard, Rule
-from aiguard_dagster.core.verdicts import Evaluation, Measurement, Window
+from aiguard_dagster.core.verdicts import Evaluation, Measurement, Verdict, Window
 from aiguard_dagster.orchestration.accepted import Accepted, baseline_mark, load_accepted
 from aiguard_dagster.orchestration.keys import check_key, delta_rules, profile_key
 from aiguard_dagster.orchestration.partitions import Partitions, window_of
@@ -31,11 +27,14 @@ from aiguard_dagster.signals.measure import evaluate_window, failed
 from aiguard_dagster.signals.window import WindowProfiles
 from aiguard_dagster.stats.profile import BatchProfile
 
+MOST_JUDGED = 1_000
+"""Newest partitions that a rule is judged on; well below what is read back of its history."""
+
 
 class Batch(NamedTuple):
-    """One profile that exists: its partition (None for a table without), window and storage id."""
+    """One profile that exists: its partition, window and storage id."""
 
-    key: str | None
+    key: str
     window: Window
     storage_id: int
 
@@ -57,36 +56,22 @@ class DeltaEvaluator:
         self._instance = instance
         self._registry = registry
         self._store = store
-        self._profiles: dict[tuple[str, str | None], BatchProfile] = {}
-        self._baselines: dict[str, Accepted | AIGuardError] = {}
+        self._profiles: dict[tuple[str, str], BatchProfile] = {}
+        self._baselines: dict[str, Accepted | MeasurementError] = {}
         self._marks: dict[str, str | None] = {}
         self.champion = registry.champion()
+        self.errors = 0
         self._reigns: tuple[Reign, ...] = registry.reigns()
         self._batches: dict[str, list[Batch]] = {}
 
     def batches(self, table: str) -> list[Batch]:
         """The profiles of a table that exist, in event time."""
         if table not in self._batches:
-            partitions_def = self._partitions[table]
-            key = profile_key(self._guard, table)
-            if partitions_def is None:
-                known = self._whole_table(table, newest_materialization(self._instance, key))
-            else:
-                found = materialized(self._instance, key)
-                windows = [(p, window_of(partitions_def, p), at) for p, at in found.items()]
-                known = [Batch(p, window, at) for p, window, at in windows if window]
+            found = materialized(self._instance, profile_key(self._guard, table))
+            windows = [(p, window_of(self._partitions[table], p), at) for p, at in found.items()]
+            known = [Batch(p, window, at) for p, window, at in windows if window]
             self._batches[table] = sorted(known, key=lambda batch: batch.window.end)
         return self._batches[table]
-
-    def _whole_table(self, table: str, storage_id: int | None) -> list[Batch]:
-        """A table without partitions is one batch, which ends with its newest row."""
-        if storage_id is None:
-            return []
-        parts = self._profile(table, None).parts.values()
-        firsts, lasts = ([p.first for p in parts if p.first], [p.last for p in parts if p.last])
-        if not firsts or not lasts:
-            return []
-        return [Batch(None, Window(start=min(firsts), end=max(lasts)), storage_id)]
 
     def signature(self) -> str:
         """Names all inputs of all rules: when it has not changed, nothing needs judging."""
@@ -98,14 +83,26 @@ class DeltaEvaluator:
         return _digest(inputs)
 
     def due(self, rule: Rule, signal: DeltaSignal) -> Iterator[Evaluation]:
-        """Evaluate a rule at each partition's end whose inputs were not judged before."""
+        """Evaluate a rule at each partition's end whose inputs were not judged before.
+
+        What an earlier champion was judged on stays as it is. An ``error`` is tried again, and
+        told only when it has become something else.
+        """
         stored = read_evaluations(self._instance, check_key(self._guard, rule))
-        judged = {found.point.as_of: found.fingerprint for found in stored}
-        for batch in self.batches(signal.table):
+        judged = {found.point.as_of: found for found in stored}
+        for batch in self.batches(signal.table)[-MOST_JUDGED:]:
             as_of = batch.window.end
-            fingerprint = self._fingerprint(rule, signal, as_of)
-            if judged.get(as_of) != fingerprint:
-                yield self.evaluate_marked(rule, signal, as_of)
+            before = judged.get(as_of)
+            if before and self.champion_at(as_of) != self.champion:
+                continue
+            mark = self._fingerprint(rule, signal, as_of)
+            known = before if before and before.fingerprint == mark else None
+            if known and known.point.verdict is not Verdict.ERROR:
+                continue
+            evaluation = self.evaluate_marked(rule, signal, as_of)
+            self.errors += evaluation.verdict is Verdict.ERROR
+            if not known or evaluation.verdict is not Verdict.ERROR:
+                yield evaluation
 
     def evaluate_marked(self, rule: Rule, signal: DeltaSignal, as_of: datetime) -> Evaluation:
         """Judge one rule for one event time, and name the inputs."""
@@ -121,7 +118,7 @@ class DeltaEvaluator:
             msg = f"{self._registry.name} has no champion ({self._registry.pointer})"
             return failed(rule, nothing, MeasurementError(msg))
         accepted = self._baseline(champion)
-        if isinstance(accepted, AIGuardError):
+        if isinstance(accepted, MeasurementError):
             return failed(rule, nothing, accepted, subject=champion)
         held = self._in_window(signal, as_of)
         try:
@@ -136,13 +133,13 @@ class DeltaEvaluator:
         )
         return evaluate_window(rule, current, accepted.baseline, accepted.drift)
 
-    def on_other_grids(self, rule: Rule, signal: DeltaSignal) -> list[str | None]:
+    def on_other_grids(self, rule: Rule, signal: DeltaSignal) -> list[str]:
         """Partitions of the newest window whose profile is not on the champion's grid."""
         batches = self.batches(signal.table)
         if not isinstance(rule.signal, Drift) or not batches or self.champion is None:
             return []
         accepted = self._baseline(self.champion)
-        if isinstance(accepted, AIGuardError) or signal.table not in accepted.baseline.tables:
+        if isinstance(accepted, MeasurementError) or signal.table not in accepted.baseline.tables:
             return []
         grid_id = accepted.baseline.tables[signal.table].grid.id
         held = self._in_window(signal, batches[-1].window.end)
@@ -153,8 +150,18 @@ class DeltaEvaluator:
         return champion_at(self._reigns, as_of) or self.champion
 
     def _in_window(self, signal: DeltaSignal, as_of: datetime) -> list[Batch]:
+        """The profiles in a window; where rows name no version, only the champion's own time."""
         start = as_of - signal.window
-        return [b for b in self.batches(signal.table) if start < b.window.end <= as_of]
+        if not isinstance(signal, Drift) and not self._guard.tables[signal.table].model_version:
+            reign = next((r for r in reversed(self._reigns) if r.start < as_of), None)
+            start = max(start, reign.start) if reign else start
+        # Half a partition of slack, for the days that clocks make longer or shorter.
+        return [
+            batch
+            for batch in self.batches(signal.table)
+            if batch.window.end <= as_of
+            and batch.window.start >= start - (batch.window.end - batch.window.start) / 2
+        ]
 
     def _expected(self, signal: DeltaSignal, window: Window) -> int:
         partitions_def = self._partitions[signal.table]
@@ -169,7 +176,7 @@ class DeltaEvaluator:
         held = [(b.key, b.storage_id) for b in self._in_window(signal, as_of)]
         return _digest([rule.model_dump_json(), champion, mark, held])
 
-    def _profile(self, table: str, key: str | None) -> BatchProfile:
+    def _profile(self, table: str, key: str) -> BatchProfile:
         if (table, key) not in self._profiles:
             loaded = self._store.load(profile_key(self._guard, table), key)
             self._profiles[table, key] = loaded
@@ -180,11 +187,11 @@ class DeltaEvaluator:
             self._marks[version] = baseline_mark(self._registry, version, self._guard)
         return self._marks[version]
 
-    def _baseline(self, version: str) -> Accepted | AIGuardError:
+    def _baseline(self, version: str) -> Accepted | MeasurementError:
         if version not in self._baselines:
             try:
                 self._baselines[version] = load_accepted(self._registry, version, self._guard)
-            except AIGuardError as error:
+            except MeasurementError as error:
                 self._baselines[version] = error
         return self._baselines[version]
 

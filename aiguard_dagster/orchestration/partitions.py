@@ -15,3 +15,13 @@ def window_of(partitions_def: Partitions, key: str) -> Window | None:
         return None
     found = partitions_def.time_window_for_partition_key(key)
     return Window(start=found.start.astimezone(UTC), end=found.end.astimezone(UTC))
+
+
+def window_in_hand(context: dg.OpExecutionContext, partitions_def: Partitions) -> Window | None:
+    """The window of the partition, or range of partitions, that a run is about."""
+    if not isinstance(partitions_def, dg.TimeWindowPartitionsDefinition):
+        return None
+    if not context.has_partition_key and not context.has_partition_key_range:
+        return None
+    span = context.partition_time_window
+    return Window(start=span.start.astimezone(UTC), end=span.end.astimezone(UTC))

@@ -4,10 +4,11 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from aiguard_dagster.adapters.mlflow.baselines import MissingBaselineError
+from aiguard_dagster.core.errors import AIGuardError, MeasurementError
 from aiguard_dagster.core.spec import Guard, Performance
 from aiguard_dagster.orchestration.keys import profile_key, table_key
-from aiguard_dagster.orchestration.resources import MLFLOW, PROFILES, MLflowResource
+from aiguard_dagster.orchestration.loading import as_frame
+from aiguard_dagster.orchestration.resources import MLFLOW, PROFILES
 
 if TYPE_CHECKING:
     from aiguard_dagster.stats.grid import Grid
@@ -16,14 +17,18 @@ CLASSIFICATION = frozenset({"accuracy", "precision", "recall", "f1"})
 
 
 def build_profile_asset(
-    *, guard: Guard, table: str, partitions_def: dg.PartitionsDefinition[str] | None
+    *,
+    guard: Guard,
+    table: str,
+    partitions_def: dg.PartitionsDefinition[str] | None,
+    input_manager_key: str,
 ) -> dg.AssetsDefinition:
     """The asset that holds the profiles of one table, a partition each."""
     spec = guard.tables[table]
 
     @dg.asset(
         key=profile_key(guard, table),
-        ins={"rows": dg.AssetIn(table_key(guard, table))},
+        ins={"rows": dg.AssetIn(table_key(guard, table), input_manager_key=input_manager_key)},
         partitions_def=partitions_def,
         io_manager_key=PROFILES,
         required_resource_keys={MLFLOW},
@@ -37,12 +42,16 @@ def build_profile_asset(
     ) -> Any:  # noqa: ANN401 - Dagster would check the class of the output
         from aiguard_dagster.adapters.tables.frames import as_lazy
         from aiguard_dagster.adapters.tables.profiling import profile_table
+        from aiguard_dagster.stats.profile import BatchProfile
 
-        grid = current_grid(guard, table, getattr(context.resources, MLFLOW))
-        if not grid.columns:
-            context.log.warning("no baseline yet: rows are counted, columns are not")
-        confusion = needs_confusion(guard, table)
-        return profile_table(as_lazy(rows), spec, grid, confusion=confusion)
+        grid = current_grid(guard, table, context)
+        try:
+            frame = as_lazy(as_frame(rows).to_native())
+            return profile_table(frame, spec, grid, confusion=needs_confusion(guard, table))
+        except MeasurementError as error:
+            # The user's job must not fail by it: no rows lower the coverage, which is never ok.
+            context.log.warning("nothing was profiled: %s", error)
+            return BatchProfile(grid_id=grid.id, parts={})
 
     return profile
 
@@ -56,18 +65,17 @@ def needs_confusion(guard: Guard, table: str) -> bool:
     )
 
 
-def current_grid(guard: Guard, table: str, mlflow: MLflowResource) -> "Grid":
-    """The grid of the champion's baseline; an empty one while there is none."""
+def current_grid(guard: Guard, table: str, context: dg.AssetExecutionContext) -> "Grid":
+    """The grid of the champion's baseline; an empty one, with a warning, while there is none."""
     from aiguard_dagster.orchestration.accepted import load_accepted
     from aiguard_dagster.stats.grid import Grid
 
-    registry = mlflow.registry(guard)
-    champion = registry.champion()
-    if champion is None:
-        return Grid()
     try:
-        baseline = load_accepted(registry, champion, guard).baseline
-    except MissingBaselineError:
-        return Grid()
-    found = baseline.tables.get(table)
-    return found.grid if found else Grid()
+        registry = getattr(context.resources, MLFLOW).registry(guard)
+        champion = registry.champion()
+        if champion is not None:
+            return load_accepted(registry, champion, guard).baseline.table(table).grid
+        context.log.warning("no champion yet: rows are counted, columns are not")
+    except AIGuardError as error:
+        context.log.warning("rows are counted, columns are not: %s", error)
+    return Grid()

@@ -12,12 +12,19 @@ from aiguard_dagster.core.spec import Action, Guard, Mode, Rule, Schema
 from aiguard_dagster.core.verdicts import Evaluation, Measurement, Verdict, Window
 from aiguard_dagster.orchestration.clock import Clock
 from aiguard_dagster.orchestration.keys import check_key, table_key
-from aiguard_dagster.orchestration.partitions import Partitions, window_of
+from aiguard_dagster.orchestration.loading import as_frame
+from aiguard_dagster.orchestration.partitions import Partitions, window_in_hand
 from aiguard_dagster.orchestration.resources import MLFLOW
 
 
 def build_quality_check(
-    *, guard: Guard, table: str, rules: Sequence[Rule], partitions_def: Partitions, clock: Clock
+    *,
+    guard: Guard,
+    table: str,
+    rules: Sequence[Rule],
+    partitions_def: Partitions,
+    input_manager_key: str,
+    clock: Clock,
 ) -> dg.AssetChecksDefinition:
     """All checks of one guard on the rows of one table."""
     by_name = {check_key(guard, rule).name: rule for rule in rules}
@@ -39,27 +46,25 @@ def build_quality_check(
         name=f"{guard.name}__{table}_quality",
         specs=specs,
         can_subset=True,
+        ins={"rows": dg.AssetIn(table_key(guard, table), input_manager_key=input_manager_key)},
         required_resource_keys={MLFLOW} if _needs_baseline(rules) else set(),
-        ins={"rows": dg.AssetIn(table_key(guard, table))},
     )
     def quality(
         context: dg.AssetCheckExecutionContext,
         rows: Any,  # noqa: ANN401 - the user's own table
     ) -> Iterator[dg.AssetCheckResult]:
-        import narwhals as nw
-
         from aiguard_dagster.signals.batch import Batch
         from aiguard_dagster.signals.measure import evaluate_batch, failed
 
         run = context.op_execution_context
-        window = window_of(partitions_def, run.partition_key) if run.has_partition_key else None
+        window = window_in_hand(run, partitions_def)
         now = clock()
         chosen = [by_name[key.name] for key in context.selected_asset_check_keys]
         try:
-            frame = nw.from_native(rows).lazy()
-        except TypeError as error:
+            frame = as_frame(rows)
+        except MeasurementError as error:
             span = window or Window(start=now, end=now)
-            nothing = Measurement(value=None, n=0, window=span, as_of=span.end)
+            nothing = Measurement(value=None, n=0, window=span, as_of=min(span.end, now))
             evaluations = [failed(rule, nothing, error) for rule in chosen]
         else:
             batch = Batch(

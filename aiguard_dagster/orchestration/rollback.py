@@ -120,7 +120,8 @@ def run_rollback(
     from_version = config.from_version or champion
     if from_version is None:
         return decided(DecisionKind.REFUSE, f"{registry.name} has no champion to roll back", {})
-    known = written_intent(registry, incident)
+    intent_id = f"{incident}@{at:%Y%m%dT%H%M%SZ}"
+    known = written_intent(registry, intent_id)
     if known is None:
         if champion != from_version:
             reason = f"v{from_version} is no longer champion, v{champion} is: nothing was moved"
@@ -143,7 +144,7 @@ def run_rollback(
         if not found.go:
             return decided(DecisionKind.REFUSE, found.reason, found.evidence)
         known = RollbackIntent(
-            id=incident,
+            id=intent_id,
             from_version=from_version,
             to_version=candidate,
             reason=f"{config.reason}. {found.reason}",
@@ -155,6 +156,9 @@ def run_rollback(
     else:
         evidence = {"champion": known.from_version, "candidate": known.to_version}
     match roll_back(registry, known):
+        case RollbackState.DONE if registry.champion() != known.to_version:
+            reason = f"v{known.to_version} was put back, and a person has moved on since"
+            return decided(DecisionKind.SUPERSEDED, reason, evidence)
         case RollbackState.DONE:
             reason = f"{registry.name}: v{known.from_version} → v{known.to_version}. {known.reason}"
             return decided(DecisionKind.ROLLBACK, reason, evidence)
@@ -181,6 +185,6 @@ def newest_verdict(context: dg.OpExecutionContext, guard: Guard) -> datetime | N
     found = [
         stored.point.as_of
         for rule in guard.rules
-        for stored in read_evaluations(context.instance, check_key(guard, rule), most=1)
+        for stored in read_evaluations(context.instance, check_key(guard, rule), most=200)
     ]
     return max(found, default=None)

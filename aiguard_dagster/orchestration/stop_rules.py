@@ -1,6 +1,6 @@
 """The stop-rule sensor: from the event-time history of verdicts to decisions and rollbacks."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import dagster as dg
@@ -11,8 +11,9 @@ from aiguard_dagster.adapters.dagster.history import (
     read_evaluations,
 )
 from aiguard_dagster.core.decide import decide
-from aiguard_dagster.core.decisions import GUARD, OUTCOMES, Decision, DecisionKind
-from aiguard_dagster.core.spec import Guard
+from aiguard_dagster.core.decisions import GUARD, Decision, DecisionKind, open_requests, request_id
+from aiguard_dagster.core.lifecycle import Point, episodes
+from aiguard_dagster.core.spec import Action, Guard, Mode
 from aiguard_dagster.orchestration.clock import Clock
 from aiguard_dagster.orchestration.keys import check_key, guard_key
 from aiguard_dagster.orchestration.rollback import (
@@ -71,6 +72,10 @@ def step(
     decided = list(decide(guard, history, decisions, now=now))
     requests = []
     for request in open_requests([*decisions, *decided]):
+        if not still_wanted(guard, request, history):
+            reason = "no longer wanted: the breach has ended, or the guard was changed"
+            decided.append(_ended(request, DecisionKind.SUPERSEDED, reason))
+            continue
         run, given_up = next_run(instance, guard, request)
         if run:
             requests.append(run)
@@ -79,34 +84,30 @@ def step(
     return decided, requests
 
 
-def open_requests(decisions: Sequence[Decision]) -> list[Decision]:
-    """The requests for a rollback that have no outcome yet."""
-    ended = {(d.incident, d.at) for d in decisions if d.kind in OUTCOMES}
-    return [
-        d for d in decisions if d.kind is DecisionKind.REQUEST and (d.incident, d.at) not in ended
-    ]
+def still_wanted(guard: Guard, request: Decision, history: Mapping[str, Sequence[Point]]) -> bool:
+    """Whether a request that waits for its run still stands: mode, rule and breach as they were."""
+    rule = next((rule for rule in guard.rules if rule.name == request.rule), None)
+    if rule is None or rule.action is not Action.ROLLBACK or guard.mode is not Mode.ENFORCE:
+        return False
+    found = episodes(history[rule.name], grace=rule.grace)
+    return bool(found) and found[-1].ended is None and found[-1].covers(request.at)
 
 
 def next_run(
     instance: dg.DagsterInstance, guard: Guard, request: Decision
 ) -> tuple[dg.RunRequest | None, Decision | None]:
     """The next run of a request: none while one is going on, and none after the last attempt."""
-    tag = f"{request.incident}@{request.at:%Y%m%dT%H%M%SZ}"
+    tag = request_id(request)
     runs = instance.get_runs(dg.RunsFilter(tags={INCIDENT_TAG: tag}))
     if any(run.status not in ENDED_BADLY for run in runs):
         return None, None
-    if len(runs) >= MOST_ATTEMPTS:
-        failed = Decision(
-            kind=DecisionKind.FAILED,
-            at=request.at,
-            incident=request.incident,
-            rule=request.rule,
-            reason=(
-                f"the rollback run failed {len(runs)} times."
-                f" {guard.owner} must look: run {runs[0].run_id}"
-            ),
-        )
-        return None, failed
+    # A run that was deleted has spent its key all the same, so the numbers go on from the highest.
+    spent = [run.tags.get("dagster/run_key", "").rpartition("#")[2] for run in runs]
+    attempt = max((int(number) for number in spent if number.isdigit()), default=len(runs)) + 1
+    if attempt > MOST_ATTEMPTS:
+        who = guard.owner
+        reason = f"the rollback run failed {attempt - 1} times. {who} must look: {runs[0].run_id}"
+        return None, _ended(request, DecisionKind.FAILED, reason)
     config = RollbackConfig(
         reason=request.reason,
         incident=request.incident,
@@ -116,9 +117,15 @@ def next_run(
         actor=GUARD,
     )
     run = dg.RunRequest(
-        run_key=f"{tag}#{len(runs) + 1}",
+        run_key=f"{tag}#{attempt}",
         job_name=rollback_job_name(guard),
         run_config=rollback_config(guard, config),
         tags={INCIDENT_TAG: tag},
     )
     return run, None
+
+
+def _ended(request: Decision, kind: DecisionKind, reason: str) -> Decision:
+    return Decision(
+        kind=kind, at=request.at, incident=request.incident, rule=request.rule, reason=reason
+    )

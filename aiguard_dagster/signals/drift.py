@@ -10,7 +10,7 @@ from aiguard_dagster.core.spec import AbsoluteLimit, Drift, FalseAlarmLimit, Lim
 from aiguard_dagster.core.verdicts import Measurement, Part, Threshold
 from aiguard_dagster.signals.baseline import DriftReference
 from aiguard_dagster.signals.window import WindowProfiles
-from aiguard_dagster.stats.distance import bins_with_nulls, js_distance
+from aiguard_dagster.stats.distance import bins_with_nulls, js_distance, sampling_limit
 from aiguard_dagster.stats.profile import ColumnProfile
 
 MOST_PARTS = 5
@@ -40,9 +40,14 @@ def measure_drift(
     current = replace(
         current, batches=[b for b in current.batches if b.grid_id == reference.grid.id]
     )
+    rows = current.rows()
     days = round(signal.window / timedelta(days=1) * current.partition_coverage)
     scale, threshold = _scale(signal, limit, columns, reference, days)
-    rows = current.rows()
+    if isinstance(limit, FalseAlarmLimit):
+        period = limit.false_alarm_every / signal.window * len(columns)
+        for name in set(columns) & set(rows.columns):
+            noise = sampling_limit(rows.columns[name], reference.total.columns[name], period)
+            scale[name] = max(scale[name], noise)
     parts = []
     for name in columns:
         if name not in rows.columns:

@@ -34,3 +34,25 @@ def js_distance(current: NDArray[np.float64], baseline: NDArray[np.float64]) -> 
     if not current.sum() or not baseline.sum():
         return math.nan
     return float(np.clip(np.nan_to_num(jensenshannon(current, baseline, base=2.0)), 0.0, 1.0))
+
+
+def sampling_limit(current: ColumnProfile, baseline: ColumnProfile, period: float) -> float:
+    """The distance that sampling alone exceeds once in ``period`` draws of these sizes.
+
+    For small differences the Jensen-Shannon divergence in bits of two samples of one distribution
+    is chi-square over ``8 ln 2``, scaled by ``1/n + 1/m`` (Lin 1991; Grosse et al., "Analysis of
+    symbolic sequences using the Jensen-Shannon divergence", Phys. Rev. E 65, 2002).
+
+    Args:
+        current: The window's column.
+        baseline: The baseline's column, on the same grid.
+        period: Draws in which one may lie beyond; above 1.
+    """
+    from scipy.stats import chi2
+
+    if not current.rows or not baseline.rows:
+        return 1.0
+    used = np.count_nonzero(bins_with_nulls(current) + bins_with_nulls(baseline))
+    quantile = float(chi2.ppf(1 - 1 / period, max(int(used) - 1, 1)))
+    scale = (1 / current.rows + 1 / baseline.rows) / (8 * math.log(2))
+    return min(math.sqrt(quantile * scale), 1.0)

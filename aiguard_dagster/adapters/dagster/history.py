@@ -7,9 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import dagster as dg
-from dagster._core.definitions.asset_checks.asset_check_evaluation import (
-    AssetCheckEvaluationTargetMaterializationData,
-)
+from dagster._core.definitions.asset_checks import asset_check_evaluation
 from dagster._core.events import DagsterEventType
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecord
 
@@ -21,6 +19,7 @@ from aiguard_dagster.adapters.dagster.metadata import (
 from aiguard_dagster.core.decisions import Decision
 from aiguard_dagster.core.lifecycle import Point
 
+Target = asset_check_evaluation.AssetCheckEvaluationTargetMaterializationData
 MOST_EVALUATIONS = 2_000
 PAGE = 500
 """Newest evaluations of one check that are read; a daily rule reaches back five years."""
@@ -83,9 +82,7 @@ def decision_event(guard_key: dg.AssetKey, decision: Decision) -> dg.AssetObserv
     )
 
 
-def newest_target(
-    instance: dg.DagsterInstance, key: dg.AssetKey
-) -> AssetCheckEvaluationTargetMaterializationData | None:
+def newest_target(instance: dg.DagsterInstance, key: dg.AssetKey) -> Target | None:
     """What an evaluation from outside a run must name to count for the newest materialisation.
 
     Without it, Dagster's UI shows the check as not evaluated.
@@ -94,9 +91,7 @@ def newest_target(
     if not records:
         return None
     newest = records[0]
-    return AssetCheckEvaluationTargetMaterializationData(
-        storage_id=newest.storage_id, run_id=newest.run_id, timestamp=newest.timestamp
-    )
+    return Target(storage_id=newest.storage_id, run_id=newest.run_id, timestamp=newest.timestamp)
 
 
 def materialized(
@@ -108,9 +103,3 @@ def materialized(
         DagsterEventType.ASSET_MATERIALIZATION,
         set(partitions) if partitions is not None else None,
     )
-
-
-def newest_materialization(instance: dg.DagsterInstance, key: dg.AssetKey) -> int | None:
-    """Storage id of the newest materialisation of an asset without partitions."""
-    records = instance.fetch_materializations(key, limit=1).records
-    return records[0].storage_id if records else None
