@@ -135,9 +135,11 @@ def _request(
     ended += [d for d in decisions if d.kind is DecisionKind.ROLLBACK]
     if any(d.at <= at < d.at + guard.cooldown or d.at == at for d in ended):
         return []
-    if _upstream(guard, rule, newest, found):
+    suspects = _upstream(guard, rule, newest, found)
+    if suspects:
         # Held while the cause lasts; after that it is still in the window, and worth a word.
-        return _notify(guard, rule, found, decisions)
+        going = any(suspect.ongoing for suspect in suspects)
+        return [] if going else _notify(guard, rule, found, decisions)
     if _in_doubt(guard, newest.start, history):
         return []
     attempt = sum(d.kind is DecisionKind.REQUEST for d in earlier) + 1
