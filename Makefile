@@ -26,7 +26,7 @@ ui: $(STAMP)
 	$(RUN) -m examples.bike_demand.ui
 
 test: $(STAMP)
-	$(RUN) -m pytest -n 2 --dist loadgroup
+	$(RUN) -m pytest -n 2 --dist loadfile
 
 check: $(STAMP)
 	$(RUN) -m ruff check .
