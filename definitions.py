@@ -85,7 +85,6 @@ daily = dg.define_asset_job(
         dg.AssetCheckKey(dg.AssetKey("hourly_features"), "bike_demand__feature_drift"),
         dg.AssetCheckKey(dg.AssetKey("demand_predictions"), "bike_demand__forecast_error"),
     ),
-    partitions_def=DAYS,
 )
 
 defs = build_guard_definitions(
