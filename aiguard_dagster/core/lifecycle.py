@@ -101,7 +101,7 @@ def episodes(points: Sequence[Point], *, grace: timedelta) -> tuple[Episode, ...
     current: Episode | None = None
     known = datetime.min  # noqa: DTZ901 - only ever compared after it was set
     for point in in_order(points):
-        if current and point.subject != current.latest.subject:
+        if current and point.subject not in {None, current.latest.subject}:
             found.append(replace(current, ended=point.as_of))
             current = None
         match point.verdict:
