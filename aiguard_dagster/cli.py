@@ -2,14 +2,21 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from aiguard_dagster.adapters.guard_files import load_guards, read_guards
 from aiguard_dagster.core.errors import AIGuardError, SpecError
 from aiguard_dagster.core.explain import explain as explain_guard
+from aiguard_dagster.core.spec import Guard
 from aiguard_dagster.core.spec.json_schema import guard_schema
+from aiguard_dagster.core.words import did_you_mean, with_hint
+
+if TYPE_CHECKING:
+    import polars as pl
 
 PATHS = click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 PATH = click.argument("path", type=click.Path(path_type=Path))
@@ -44,12 +51,7 @@ def schema() -> None:
 @PATH
 def explain(path: Path) -> None:
     """Say in sentences what is watched, which limit, how long, who decides, what happens."""
-    try:
-        guards = load_guards(path)
-    except SpecError as error:
-        click.echo(str(error), err=True)
-        sys.exit(1)
-    click.echo("\n\n".join(explain_guard(guard) for guard in guards))
+    click.echo("\n\n".join(explain_guard(guard) for guard in _load(path)))
 
 
 @main.group()
@@ -66,31 +68,72 @@ def baseline() -> None:
     multiple=True,
     required=True,
     metavar="[TABLE=]FILE",
-    help="Parquet or CSV that the version was accepted on; once for each table of the guard.",
+    help="Parquet or CSV that the version was accepted on; once for each table of the guard."
+    " Without TABLE= it is the guard's first table.",
 )
 @click.option("--tracking-uri", envvar="MLFLOW_TRACKING_URI", required=True)
 def record(guard_file: Path, model_version: str, data: tuple[str, ...], tracking_uri: str) -> None:
     """Record the baseline of a model version in MLflow."""
-    import polars as pl
+    from polars.exceptions import PolarsError
 
     from aiguard_dagster.orchestration.baseline import record_baseline
 
+    guards = _load(guard_file)
+    if len(guards) != 1:
+        msg = f"{guard_file} holds {len(guards)} guards\n\nHint: name the file of one."
+        raise click.ClickException(msg)
+    tables = _tables(guards[0], data)
     try:
-        guards = load_guards(guard_file)
-        if len(guards) != 1:
-            msg = f"{guard_file} holds {len(guards)} guards; name the file of one"
-            raise click.ClickException(msg)
-        tables = {}
-        for item in data:
-            name, separator, file = item.partition("=")
-            if not separator:
-                name, file = next(iter(guards[0].tables)), item
-            read = pl.scan_csv if file.endswith(".csv") else pl.scan_parquet
-            tables[name] = read(file).collect().lazy()
         found = record_baseline(
             guards[0], version=model_version, data=tables, tracking_uri=tracking_uri
         )
-    except (AIGuardError, OSError, pl.exceptions.PolarsError) as error:
+    except (AIGuardError, OSError, PolarsError) as error:
         raise click.ClickException(str(error)) from None
     metrics = ", ".join(f"{name} {value:.4g}" for name, value in found.metrics.items())
     click.echo(f"{found.model} v{found.version}: baseline of {found.guard} recorded. {metrics}")
+
+
+def _load(path: Path) -> tuple[Guard, ...]:
+    """The guards of a path; when there are problems, tell them and end."""
+    try:
+        return load_guards(path)
+    except SpecError as error:
+        click.echo(str(error), err=True)
+        sys.exit(1)
+
+
+def _tables(guard: Guard, data: Sequence[str]) -> "dict[str, pl.LazyFrame]":
+    """What ``--data`` names, by table; every name is checked before a file is read."""
+    files: dict[str, str] = {}
+    for item in data:
+        name, separator, file = item.partition("=")
+        if not separator:
+            name, file = next(iter(guard.tables)), item
+        if name not in guard.tables:
+            hint = f"the declared tables are {', '.join(guard.tables)}."
+            hint = did_you_mean(name, guard.tables, hint)
+            raise _misused(item, f"{guard.name} declares no table {name!r}", hint)
+        if name in files:
+            hint = "give one file a table, as TABLE=FILE."
+            raise _misused(item, f"the table {name!r} has a file already, {files[name]}", hint)
+        files[name] = file
+    return {name: _rows(file) for name, file in files.items()}
+
+
+def _rows(file: str) -> "pl.LazyFrame":
+    """The rows of a file; what polars says of bad ones is left out, for it quotes them."""
+    import polars as pl
+
+    csv = file.lower().endswith(".csv")
+    try:
+        rows = pl.scan_csv(file, try_parse_dates=True) if csv else pl.scan_parquet(file)
+        return rows.collect().lazy()
+    except FileNotFoundError:
+        raise _misused(file, "there is no such file", "check the path.") from None
+    except (OSError, pl.exceptions.PolarsError) as error:
+        what = f"cannot be read as {'CSV' if csv else 'Parquet'} ({type(error).__name__})"
+        raise _misused(file, what, "give Parquet, or CSV in a file named .csv.") from None
+
+
+def _misused(item: str, what: str, hint: str) -> click.ClickException:
+    return click.ClickException(with_hint(f"--data {item}: {what}", hint))

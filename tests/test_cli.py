@@ -8,8 +8,9 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+from aiguard_dagster.adapters.mlflow.client import connect
 from aiguard_dagster.cli import main
-from tests.core.specs import BAD, GOOD
+from tests.core.specs import BAD, GOOD, TABLES, problems_in, written
 
 GUARDS = sorted((Path(__file__).parents[1] / "guards").glob("*.yaml"))
 
@@ -35,6 +36,7 @@ def test_validate_prints_one_line_for_each_good_guard():
     assert result.stdout.splitlines() == [
         f"{GOOD[0].parent}/bike_demand.yaml: bike_demand: 5 rules, enforce",
         f"{GOOD[0].parent}/data_only.yaml: data_only: 1 rule, observe",
+        f"{GOOD[0].parent}/every_kind.yaml: churn: 7 rules, observe",
         f"{GOOD[0].parent}/fraud_scorer.yaml: fraud_scorer: 6 rules, propose",
     ]
 
@@ -48,6 +50,26 @@ def test_validate_tells_good_from_bad_and_fails():
     assert result.stdout == f"{GOOD[0]}: bike_demand: 5 rules, enforce\n"
     expected = bad.with_suffix(".txt").read_text()
     assert result.stderr == expected.replace("many_errors.yaml", str(bad))
+
+
+def test_validate_tells_every_problem_of_every_path(tmp_path):
+    bad = [named(BAD, "wrong_unit"), tmp_path / "nowhere.yaml", named(BAD, "not_yaml")]
+
+    result = aiguard("validate", *bad, GOOD[0])
+
+    assert result.exit_code == 1
+    assert result.stdout == f"{GOOD[0]}: bike_demand: 5 rules, enforce\n"
+    told = [line for line in result.stderr.splitlines() if line.startswith("/")]
+    assert [
+        line.removeprefix(f"{path}: ")
+        for path, line in zip([bad[0]] * 3 + bad[1:], told, strict=True)
+    ] == [
+        "rules[0].signal.max_age: 'hours' is no unit of time",
+        "rules[1].signal.every: 3600 has no unit",
+        "rules[1].grace: 'soon' is no duration",
+        "there is no such file or folder",
+        "not YAML, line 10, column 11: expected ',' or '}', but got ':'",
+    ]
 
 
 def test_validate_sees_two_guards_of_one_name_in_two_paths(tmp_path):
@@ -86,11 +108,72 @@ def test_the_schema_accepts_good_guards(path, schema):
     jsonschema.Draft202012Validator(schema).validate(yaml.safe_load(path.read_text()))
 
 
-@pytest.mark.parametrize("stem", ["unknown_key", "unknown_signal_kind", "wrong_unit"])
+NOT_WELL_FORMED = [
+    "a_list",
+    "many_errors",
+    "missing_keys",
+    "negative_window",
+    "reserved_alias",
+    "unknown_key",
+    "unknown_key_of_a_limit",
+    "unknown_signal_kind",
+    "wrong_types",
+    "wrong_unit",
+]
+
+
+@pytest.mark.parametrize("stem", NOT_WELL_FORMED)
 def test_the_schema_refuses_what_is_not_well_formed(stem, schema):
     document = yaml.safe_load(named(BAD, stem).read_text())
 
     assert not jsonschema.Draft202012Validator(schema).is_valid(document)
+
+
+MAE = {"kind": "performance", "metric": "mae", "window": "7d"}
+PANDERA = {"kind": "pandera", "table": "features", "schema": "checks:Features"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "good"),
+    [
+        ({"limit": 3}, True),
+        ({"limit": 0.5}, True),
+        ({"limit": "50%"}, True),
+        ({"limit": {"value": "50%"}}, True),
+        ({"limit": {"above_baseline": "50%"}}, True),
+        ({"limit": {"above_baseline": 0.5}}, True),
+        ({"limit": "lots"}, False),
+        ({"limit": True}, False),
+        ({"limit": {}}, False),
+        ({"limit": {"value": 1, "above_baseline": 1}}, False),
+        ({"limit": {"above": 1}}, False),
+        ({"grace": "36h"}, True),
+        ({"grace": "0s"}, True),
+        ({"grace": 36}, False),
+        ({"grace": "36 hours"}, False),
+        ({"signal": {**MAE, "min_coverage": "80%"}}, True),
+        ({"signal": {**MAE, "min_coverage": 0.8}}, True),
+        ({"signal": {**MAE, "min_coverage": "much"}}, False),
+        ({"signal": {**MAE, "min_samples": True}}, False),
+        ({"signal": {"metric": "mae", "window": "7d"}}, False),
+        ({"signal": PANDERA, "limit": None}, True),
+        ({"signal": {**PANDERA, "schema": "no path"}, "limit": None}, False),
+        ({"signal": {**PANDERA, "schema_": "checks:Features"}, "limit": None}, False),
+        ({"unknown": 1}, False),
+    ],
+)
+def test_the_schema_and_the_program_agree_on_a_rule(changes, good, schema):
+    rule = {"name": "rule", "signal": MAE, "limit": 3, **changes}
+    document = {
+        "name": "a",
+        "owner": "b",
+        "model": {"name": "a"},
+        "tables": TABLES,
+        "rules": [rule],
+    }
+
+    assert jsonschema.Draft202012Validator(schema).is_valid(document) is good
+    assert (problems_in(written(document)) == ()) is good
 
 
 def test_the_defaults_in_the_schema_are_valid_themselves(schema):
@@ -125,3 +208,103 @@ def test_the_installed_program_fails_on_a_bad_guard():
 
     assert (run.returncode, run.stdout) == (1, "")
     assert run.stderr.endswith("the file is empty\n\nHint: start with version: 1 and name:.\n")
+
+
+def record(*data, guard=None, uri="sqlite:///unused.db"):
+    guard = guard or named(GOOD, "bike_demand")
+    options = [part for item in data for part in ("--data", item)]
+    return aiguard(
+        "baseline", "record", guard, "--model-version", 1, "--tracking-uri", uri, *options
+    )
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """A folder with a good file, a bad one and an empty one."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rows.csv").write_text("timestamp,temp\n2026-01-01 00:00:00,20\n")
+    (tmp_path / "secret.parquet").write_text("secret")
+    (tmp_path / "empty.csv").touch()
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (["no.csv"], "--data no.csv: there is no such file\n\nHint: check the path."),
+        (["features=no.parquet"], "--data no.parquet: there is no such file"),
+        (["features="], "there is no such file"),
+        (
+            ["feature=no.csv"],
+            (
+                "--data feature=no.csv: bike_demand declares no table 'feature'\n\nHint: did"
+                " you mean features? The declared tables are features, predictions."
+            ),
+        ),
+        (["rows.csv", "features=no.csv"], "the table 'features' has a file already, rows.csv"),
+        (["empty.csv"], "--data empty.csv: cannot be read as CSV (NoDataError)"),
+        (["secret.parquet"], "--data secret.parquet: cannot be read as Parquet (ComputeError)"),
+        (["rows.csv"], "bike_demand has rules on predictions, and data holds none for it"),
+    ],
+)
+def test_a_baseline_of_data_that_is_not_there_is_refused(data, told, here):
+    result = record(*data)
+
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert told in result.stderr
+    assert not list(here.glob("*.db"))
+
+
+def test_a_file_that_cannot_be_read_is_not_quoted(here):
+    (here / "rows.csv").write_text(
+        "timestamp,temp\n" + "2026-01-01,20\n" * 200 + "2026-01-01,secret"
+    )
+
+    result = record("rows.csv")
+
+    assert result.exit_code == 1
+    assert "--data rows.csv: cannot be read as CSV (ComputeError)" in result.stderr
+    assert "secret" not in result.output
+
+
+def test_a_baseline_for_a_bad_guard_tells_what_is_wrong_with_the_guard(here):
+    bad = named(BAD, "unknown_key")
+
+    result = record("rows.csv", guard=bad)
+
+    expected = bad.with_suffix(".txt").read_text()
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == expected.replace("unknown_key.yaml", str(bad))
+
+
+def test_a_baseline_is_for_one_guard(here):
+    result = record("rows.csv", guard=GOOD[0].parent)
+
+    assert result.exit_code == 1
+    assert f"holds {len(GOOD)} guards\n\nHint: name the file of one." in result.stderr
+
+
+def test_a_baseline_needs_a_model(here):
+    result = record("orders=rows.csv", guard=named(GOOD, "data_only"))
+
+    assert result.exit_code == 1
+    assert "data_only has no model" in result.stderr
+
+
+def test_a_baseline_is_recorded_from_csv_and_only_once(here):
+    uri = f"sqlite:///{here / 'mlflow.db'}"
+    client = connect(uri)
+    client.create_registered_model("bike_demand")
+    client.create_model_version("bike_demand", "s3://nowhere/model")
+    hours = [f"2026-01-{day:02} {hour:02}:00:00" for day in range(1, 29) for hour in range(24)]
+    features = "".join(f"{hour},{number % 7}\n" for number, hour in enumerate(hours))
+    (here / "features.CSV").write_text(f"timestamp,temp\n{features}")
+    predictions = "".join(f"{hour},10,12,1\n" for hour in hours)
+    (here / "p.csv").write_text(f"timestamp,predicted,cnt,model_version\n{predictions}")
+
+    first, second = (record("features.CSV", "predictions=p.csv", uri=uri) for _ in range(2))
+
+    assert (first.exit_code, second.exit_code) == (0, 1), first.output
+    assert first.stdout == "bike_demand v1: baseline of bike_demand recorded. mae 2\n"
+    assert "has a baseline" in second.stderr

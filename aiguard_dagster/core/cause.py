@@ -30,7 +30,7 @@ class Suspect:
 def find_suspects(
     guard: Guard, start: datetime, end: datetime, history: Mapping[str, Sequence[Episode]]
 ) -> tuple[Suspect, ...]:
-    """The rules on the data itself that were in breach inside a window, oldest first.
+    """The rules on the data itself in breach inside a window, or still in breach, oldest first.
 
     Drift is no suspect: the world may change while the data is sound.
 
@@ -52,7 +52,7 @@ def find_suspects(
         if rule.signal.judges_data
         for episode in history.get(rule.name, ())
         # An ``as_of`` is the end of its batch, so a batch in the window ends after its start.
-        # What still lasts explains too, whenever it was noticed.
-        if episode.latest.as_of > start and (episode.since <= end or episode.ended is None)
+        # What still lasts explains too, whenever it was noticed or last heard of.
+        if episode.ended is None or (episode.latest.as_of > start and episode.since <= end)
     ]
     return tuple(sorted(found, key=lambda suspect: suspect.since))

@@ -19,6 +19,8 @@ from aiguard_dagster.core.spec import Action, Guard, Mode, Rule
 from aiguard_dagster.core.verdicts import Verdict
 
 History = Mapping[str, Sequence[Point]]
+Span = tuple[datetime, datetime | None, str, str]
+"""Event time under hold, as one rule asks for it: start, end (None: still), reason, rule."""
 ZERO = timedelta(0)
 
 
@@ -44,8 +46,11 @@ def decide(
     for rule in guard.rules:
         match _effective(guard, rule):
             case Action.NOTIFY:
-                new += _notify(guard, rule, found, decisions)
+                fired = [(e, e.fired) for e in found[rule.name] if e.fired]
+                new += _notify(guard, rule, fired, found, decisions)
             case Action.ROLLBACK:
+                explained = _explained(guard, rule, found, history)
+                new += _notify(guard, rule, explained, found, decisions)
                 new += _request(guard, rule, found, history, decisions)
             case Action.HOLD:
                 pass
@@ -65,26 +70,29 @@ def _effective(guard: Guard, rule: Rule) -> Action:
 
 
 def _notify(
-    guard: Guard, rule: Rule, found: Mapping[str, Sequence[Episode]], decisions: Sequence[Decision]
+    guard: Guard,
+    rule: Rule,
+    breaches: Sequence[tuple[Episode, Point]],
+    found: Mapping[str, Sequence[Episode]],
+    decisions: Sequence[Decision],
 ) -> list[Decision]:
-    """One notification for each episode that fired."""
+    """One notification for each episode, at the point that is worth a word."""
     wanted = "" if rule.action is Action.NOTIFY else f" ({guard.mode}: would {rule.action})"
     new = []
-    for episode in found[rule.name]:
-        fired = episode.fired
+    for episode, point in breaches:
         earlier = within(episode, rule.name, decisions)
-        if fired is None or any(d.kind is DecisionKind.NOTIFY for d in earlier):
+        if any(d.kind is DecisionKind.NOTIFY for d in earlier):
             continue
-        evidence = _evidence(episode, fired)
-        reason = _told(rule, episode, fired)
-        suspects = _upstream(guard, rule, fired, found)
+        evidence = _evidence(episode, point)
+        reason = _told(rule, episode, point)
+        suspects = _upstream(guard, rule, point, found)
         if suspects:
             evidence["suspect"] = suspects[0].rule
             reason += f". Suspect: {suspects[0].rule} ({suspects[0].layer})"
         new.append(
             Decision(
                 kind=DecisionKind.NOTIFY,
-                at=fired.as_of,
+                at=point.as_of,
                 incident=incident_id(guard.name, rule.name, episode.since),
                 rule=rule.name,
                 reason=f"{reason}. {guard.owner_of(rule)} decides{wanted}",
@@ -92,6 +100,29 @@ def _notify(
             )
         )
     return new
+
+
+def _explained(
+    guard: Guard, rule: Rule, found: Mapping[str, Sequence[Episode]], history: History
+) -> list[tuple[Episode, Point]]:
+    """Episodes in which broken data that is sound again kept a rollback from being asked for.
+
+    Held while the cause lasts; after that it is still in the window, and worth a word.
+    """
+    told = []
+    breaches = [p for p in in_order(history.get(rule.name, ())) if p.verdict is Verdict.BREACH]
+    for episode in found[rule.name]:
+        if episode.fired is None:
+            continue
+        for point in breaches:
+            if point.as_of < episode.fired.as_of or not episode.covers(point.as_of):
+                continue
+            suspects = _upstream(guard, rule, point, found)
+            known = [suspect for suspect in suspects if suspect.since <= point.as_of]
+            if known and not any(suspect.ongoing for suspect in known):
+                told.append((episode, point))
+                break
+    return told
 
 
 def _in_doubt(guard: Guard, start: datetime, history: History) -> bool:
@@ -135,12 +166,7 @@ def _request(
     ended += [d for d in decisions if d.kind is DecisionKind.ROLLBACK]
     if any(d.at <= at < d.at + guard.cooldown or d.at == at for d in ended):
         return []
-    suspects = _upstream(guard, rule, newest, found)
-    if suspects:
-        # Held while the cause lasts; after that it is still in the window, and worth a word.
-        going = any(suspect.ongoing for suspect in suspects)
-        return [] if going else _notify(guard, rule, found, decisions)
-    if _in_doubt(guard, newest.start, history):
+    if _upstream(guard, rule, newest, found) or _in_doubt(guard, newest.start, history):
         return []
     attempt = sum(d.kind is DecisionKind.REQUEST for d in earlier) + 1
     return [
@@ -162,12 +188,12 @@ def _hold(
     decisions: Sequence[Decision],
 ) -> list[Decision]:
     """One hold for each stretch of event time in which at least one rule asks for it."""
-    new = []
+    new: list[Decision] = []
     spans = _hold_spans(guard, found)
     for start, end, reasons, rule in spans:
         incident = incident_id(guard.name, rule, start)
         done = {d.kind for d in decisions if start <= d.at and (end is None or d.at <= end)}
-        if DecisionKind.HOLD not in done:
+        if DecisionKind.HOLD not in done and not _is_held((*decisions, *new), start):
             new.append(
                 Decision(
                     kind=DecisionKind.HOLD,
@@ -181,7 +207,7 @@ def _hold(
             lasted = format_duration(end - start)
             reason = f"the cause is gone after {lasted}"
             new.append(_release(incident, rule, at=end, reason=reason))
-    held = [d for d in (*decisions, *new) if d.kind in {DecisionKind.HOLD, DecisionKind.RELEASE}]
+    held = _holds((*decisions, *new))
     going = any(end is None for _, end, _, _ in spans)
     if held and held[-1].kind is DecisionKind.HOLD and not going:
         # The cause was mended in place, or was never the data's own: nothing is left of the span.
@@ -189,6 +215,18 @@ def _hold(
         at = max(newest, held[-1].at)
         new.append(_release(held[-1].incident, held[-1].rule, at=at, reason="the cause is gone"))
     return new
+
+
+def _holds(decisions: Sequence[Decision]) -> list[Decision]:
+    """Holds and releases in event time: late data may add an earlier one."""
+    found = [d for d in decisions if d.kind in {DecisionKind.HOLD, DecisionKind.RELEASE}]
+    return sorted(found, key=lambda decision: decision.at)
+
+
+def _is_held(decisions: Sequence[Decision], at: datetime) -> bool:
+    """Whether a hold from before this time has not been released: its span may have shrunk."""
+    held = [d for d in _holds(decisions) if d.at <= at]
+    return bool(held) and held[-1].kind is DecisionKind.HOLD
 
 
 def _release(incident: str, rule: str, *, at: datetime, reason: str) -> Decision:
@@ -199,7 +237,7 @@ def _hold_spans(
     guard: Guard, found: Mapping[str, Sequence[Episode]]
 ) -> list[tuple[datetime, datetime | None, list[str], str]]:
     """Joined spans of event time under hold: start, end (None: still), reasons, first rule."""
-    asked: list[tuple[datetime, datetime | None, str, str]] = []
+    asked: list[Span] = []
     for rule in guard.rules:
         for episode in found[rule.name]:
             if episode.fired is None or guard.mode is not Mode.ENFORCE:
@@ -208,11 +246,7 @@ def _hold_spans(
                 told = f"{rule.name}: {episode.fired.reason}"
                 asked.append((episode.fired.as_of, episode.ended, told, rule.name))
             elif rule.action is Action.ROLLBACK:
-                suspects = find_suspects(guard, episode.latest.start, episode.latest.as_of, found)
-                going = [s for s in suspects if s.ongoing]
-                if going and episode.ended is None:
-                    told = f"{rule.name} is explained by {going[0].rule} ({going[0].layer})"
-                    asked.append((episode.fired.as_of, None, told, rule.name))
+                asked += _explained_spans(guard, rule, episode, found)
     spans: list[tuple[datetime, datetime | None, list[str], str]] = []
     for start, end, told, name in sorted(asked, key=lambda span: (span[0], span[3])):
         if spans and (spans[-1][1] is None or start <= spans[-1][1]):
@@ -222,6 +256,22 @@ def _hold_spans(
         else:
             spans.append((start, end, [told], name))
     return spans
+
+
+def _explained_spans(
+    guard: Guard, rule: Rule, episode: Episode, found: Mapping[str, Sequence[Episode]]
+) -> list[Span]:
+    """Spans in which a rule asks for a rollback while the data itself is broken."""
+    asked: list[Span] = []
+    fired = episode.fired.as_of if episode.fired else episode.latest.as_of
+    for other in guard.rules:
+        for cause in found[other.name] if other.signal.judges_data else ():
+            start = max(fired, cause.since)
+            end = min((e for e in (episode.ended, cause.ended) if e), default=None)
+            if end is None or start < end:
+                told = f"{rule.name} is explained by {other.name} ({other.signal.layer})"
+                asked.append((start, end, told, rule.name))
+    return asked
 
 
 def _silence(

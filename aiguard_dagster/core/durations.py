@@ -12,7 +12,7 @@ from aiguard_dagster.core.words import shown, with_hint
 UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 DURATION_PATTERN = r"^\s*(\d+(?:\.\d+)?)\s*([smhdw])\s*$"
 RATIO_PATTERN = r"^\s*(\d+(?:\.\d+)?)\s*%\s*$"
-NUMBER_AND_WORD = r"^\s*\d+(?:\.\d+)?\s*([^\W\d_]*)\s*$"
+NUMBER_AND_WORD = r"^\d+(?:\.\d+)?\s*([^\W\d_]*)$"
 LONGEST = timedelta(days=36_525)
 """A century: windows are counted back from today, and calendars end."""
 UNIT_HINT = "write a number and one of s, m, h, d, w, such as 30m or 3d."
@@ -48,7 +48,7 @@ def _read_duration(value: object) -> timedelta:
             return timedelta.max
     if text.strip().startswith("-"):
         raise ValueError(with_hint(f"{shown(value)} is negative", "leave the sign out."))
-    if match := re.match(NUMBER_AND_WORD, text):
+    if match := re.match(NUMBER_AND_WORD, text.strip()):
         unit = match.group(1)
         what = f"{shown(unit)} is no unit of time" if unit else f"{shown(value)} has no unit"
     elif isinstance(value, int | float) and not isinstance(value, bool):
@@ -88,7 +88,7 @@ def parse_ratio(value: object) -> float:
         except OverflowError:
             found = math.inf
     elif isinstance(value, str) and value.strip().startswith("-"):
-        raise ValueError(with_hint(f"{shown(value)} is no percentage from 0 % up", hint))
+        raise ValueError(with_hint(f"{shown(value)} is below 0%", hint))
     else:
         raise ValueError(with_hint(f"{shown(value)} is no number and no percentage", hint))
     if not math.isfinite(found):

@@ -28,6 +28,7 @@ METRICS = {
     "mae": "the mean absolute error",
     "rmse": "the root mean squared error",
     "bias": "the mean error, whichever its sign,",
+    "f1": "the F1 score",
 }
 
 
@@ -60,6 +61,8 @@ def _mode(guard: Guard) -> str:
 
 def _silence(guard: Guard) -> list[str]:
     after = f"After an action on the model, none follows for {spoken(guard.cooldown)}."
+    if not guard.cooldown:
+        after = "After an action on the model, the next one may follow at once."
     told = (
         f"A rule that says nothing conclusive for {spoken(guard.silence)} is escalated to its"
         " owner. Silence neither fires a rule nor clears one."
@@ -73,9 +76,10 @@ def _rule(guard: Guard, rule: Rule) -> list[str]:
     lines = [f"{_watched(guard, rule)}."]
     if isinstance(signal, Drift | Performance | Cost):
         rows = {"drift": "rows", "performance": "labelled rows", "cost": "predictions"}
+        gaps = f", or when less than {_percent(signal.min_coverage)} of the window is there"
         lines.append(
-            f"It stays silent on fewer than {signal.min_samples:,} {rows[signal.kind]}, or when"
-            f" less than {signal.min_coverage:.0%} of the window is there."
+            f"It stays silent on fewer than {signal.min_samples:,} {rows[signal.kind]}"
+            f"{gaps if signal.min_coverage else ''}."
         )
     when = f"If that fails for {spoken(rule.grace)}" if rule.grace else "As soon as that fails"
     return [*lines, f"{when}, {_then(guard, rule)}."]
@@ -88,10 +92,8 @@ def _watched(guard: Guard, rule: Rule) -> str:
         case Freshness():
             return f"The newest row of {asset} must be at most {spoken(signal.max_age)} old"
         case Completeness():
-            return (
-                f"At least {_percent(rule.limit)} of {asset} must be there in each batch:"
-                f" {_pieces(signal)}"
-            )
+            there = f"{_enough(rule.limit)} of {asset} must be there in each batch"
+            return f"{there}: {_pieces(signal)}"
         case Schema():
             named = "the one declared column, of its declared type"
             if signal.columns is None:
@@ -105,19 +107,19 @@ def _watched(guard: Guard, rule: Rule) -> str:
             what = _names(signal.columns) or "every column that the baseline profiled"
             near = _bound(rule.limit, "a Jensen-Shannon distance of at most")
             return (
-                f"In the last {spoken(signal.window)} of {asset}, {what} must stay near the"
+                f"In the last {_span(signal.window)} of {asset}, {what} must stay near the"
                 f" baseline: {near}"
             )
         case Performance():
             side = "at most" if signal.direction == "high" else "at least"
             metric, share = METRICS.get(signal.metric, f"the {signal.metric}"), side == "at least"
             return (
-                f"Over the last {spoken(signal.window)}, {metric} of {asset} must be"
+                f"Over the last {_span(signal.window)}, {metric} of {asset} must be"
                 f" {_bound(rule.limit, side, share=share)}"
             )
         case Cost():
             return (
-                f"Over the last {spoken(signal.window)}, the cost of 1,000 predictions in {asset}"
+                f"Over the last {_span(signal.window)}, the cost of 1,000 predictions in {asset}"
                 f" must be {_bound(rule.limit, 'at most')}"
             )
         case _:
@@ -127,9 +129,9 @@ def _watched(guard: Guard, rule: Rule) -> str:
 def _pieces(signal: Completeness) -> str:
     pieces = []
     if signal.min_rows:
-        pieces.append(f"{signal.min_rows:,} rows")
+        pieces.append("1 row" if signal.min_rows == 1 else f"{signal.min_rows:,} rows")
     if signal.every:
-        pieces.append(f"a row for every {spoken(signal.every).removeprefix('1 ')}")
+        pieces.append(f"a row for every {_span(signal.every)}")
     pieces.append(f"values in {_names(signal.columns) or 'every column'}")
     return _joined(pieces)
 
@@ -147,7 +149,7 @@ def _bound(limit: Limit | None, side: str, *, share: bool = False) -> str:
         case None:
             return "within its limit"
         case AbsoluteLimit() if share:
-            return f"{side} {_percent(limit)}"
+            return f"{side} {_percent(limit.value)}"
         case AbsoluteLimit():
             return f"{side} {describe_limit(limit)}"
         case BaselineLimit():
@@ -159,8 +161,18 @@ def _bound(limit: Limit | None, side: str, *, share: bool = False) -> str:
             assert_never(limit)
 
 
-def _percent(limit: Limit | None) -> str:
-    return f"{limit.value * 100:.4g}%" if isinstance(limit, AbsoluteLimit) else "enough"
+def _enough(limit: Limit | None) -> str:
+    if not isinstance(limit, AbsoluteLimit):
+        return "Enough"
+    return "All" if limit.value == 1 else f"At least {_percent(limit.value)}"
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:.4g}%"
+
+
+def _span(duration: timedelta) -> str:
+    return spoken(duration).removeprefix("1 ")
 
 
 def _then(guard: Guard, rule: Rule) -> str:

@@ -138,7 +138,7 @@ def judge(
 ) -> tuple[Verdict, str]:
     """Compare a measurement with its limit.
 
-    Too few samples, too little coverage and no value at all are ``inconclusive``, never ``ok``.
+    Too few samples, too little coverage, no value and no limit are ``inconclusive``, never ``ok``.
 
     Returns:
         The verdict and one sentence that says why.
@@ -150,6 +150,8 @@ def judge(
         return Verdict.INCONCLUSIVE, f"only {share}"
     if measurement.value is None or measurement.value != measurement.value:
         return Verdict.INCONCLUSIVE, measurement.note or "no data"
+    if threshold.value != threshold.value:
+        return Verdict.INCONCLUSIVE, "the limit is no number"
     breach = crosses(measurement.value, threshold)
     sign = {("high", True): ">", ("high", False): "≤", ("low", True): "<", ("low", False): "≥"}[
         threshold.direction, breach

@@ -134,7 +134,7 @@ class DeltaEvaluator:
         return evaluate_window(rule, current, accepted.baseline, accepted.drift)
 
     def on_other_grids(self, rule: Rule, signal: DeltaSignal) -> list[str]:
-        """Partitions of the newest window whose profile is not on the champion's grid."""
+        """The newest window's partitions whose profile is damaged or not on the champion's grid."""
         batches = self.batches(signal.table)
         if not isinstance(rule.signal, Drift) or not batches or self.champion is None:
             return []
@@ -143,7 +143,7 @@ class DeltaEvaluator:
             return []
         grid_id = accepted.baseline.tables[signal.table].grid.id
         held = self._in_window(signal, batches[-1].window.end)
-        return [b.key for b in held if self._profile(signal.table, b.key).grid_id != grid_id]
+        return [b.key for b in held if self._grid_id(signal.table, b.key) != grid_id]
 
     def champion_at(self, as_of: datetime) -> str | None:
         """The version that was in production up to this time; before all records, today's."""
@@ -181,6 +181,13 @@ class DeltaEvaluator:
             loaded = self._store.load(profile_key(self._guard, table), key)
             self._profiles[table, key] = loaded
         return self._profiles[table, key]
+
+    def _grid_id(self, table: str, key: str) -> str | None:
+        """The grid of a profile; None where it cannot be read."""
+        try:
+            return self._profile(table, key).grid_id
+        except MeasurementError:
+            return None
 
     def _baseline_mark(self, version: str) -> str | None:
         if version not in self._marks:

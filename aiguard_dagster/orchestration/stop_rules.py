@@ -12,7 +12,7 @@ from aiguard_dagster.adapters.dagster.history import (
 )
 from aiguard_dagster.core.decide import decide
 from aiguard_dagster.core.decisions import GUARD, Decision, DecisionKind, open_requests, request_id
-from aiguard_dagster.core.lifecycle import Point, episodes
+from aiguard_dagster.core.lifecycle import Point, episodes, in_order
 from aiguard_dagster.core.spec import Action, Guard, Mode
 from aiguard_dagster.orchestration.clock import Clock
 from aiguard_dagster.orchestration.keys import check_key, guard_key
@@ -89,7 +89,10 @@ def still_wanted(guard: Guard, request: Decision, history: Mapping[str, Sequence
     rule = next((rule for rule in guard.rules if rule.name == request.rule), None)
     if rule is None or rule.action is not Action.ROLLBACK or guard.mode is not Mode.ENFORCE:
         return False
-    found = episodes(history[rule.name], grace=rule.grace)
+    points = in_order(history[rule.name])
+    if points and points[-1].subject != request.evidence["champion"]:
+        return True  # Someone moved the champion, maybe a run that died: the job knows which.
+    found = episodes(points, grace=rule.grace)
     return bool(found) and found[-1].ended is None and found[-1].covers(request.at)
 
 

@@ -48,6 +48,12 @@ def column_names(batch: Batch) -> list[str]:
     return batch.frame.collect_schema().names()
 
 
+def column(batch: Batch, name: str) -> nw.Expr:
+    """A column by its very name; polars reads ``*`` and ``^…$`` as patterns."""
+    is_pattern = name == "*" or (name.startswith("^") and name.endswith("$"))
+    return nw.nth(column_names(batch).index(name)) if is_pattern else nw.col(name)
+
+
 def require(batch: Batch, *names: str) -> None:
     """Raise a MeasurementError when the batch lacks a column."""
     present = column_names(batch)

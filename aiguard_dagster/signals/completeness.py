@@ -9,7 +9,7 @@ import narwhals as nw
 from aiguard_dagster.core.errors import MeasurementError
 from aiguard_dagster.core.spec import AbsoluteLimit, Completeness, Limit
 from aiguard_dagster.core.verdicts import Measurement, Part, Threshold, Window
-from aiguard_dagster.signals.batch import Batch, as_utc, column_names, require
+from aiguard_dagster.signals.batch import Batch, as_utc, column, column_names, require
 
 MOST_PARTS = 5
 
@@ -52,23 +52,24 @@ def measure_completeness(
 def _count(batch: Batch, columns: Sequence[str]) -> tuple[int, dict[str, int]]:
     schema = batch.frame.collect_schema()
     missing = []
-    for name in columns:
-        gone = nw.col(name).is_null()
+    for position, name in enumerate(columns):
+        value = column(batch, name)
+        gone = value.is_null()
         if schema[name].is_float():
-            gone = gone | nw.col(name).is_nan().fill_null(value=True)
-        missing.append(gone.cast(nw.Int64).sum().alias(name))
-    found = batch.frame.select(nw.len().alias("__rows"), *missing).collect().rows(named=True)[0]
-    return int(found["__rows"]), {name: int(found[name] or 0) for name in columns}
+            gone = gone | value.is_nan().fill_null(value=True)
+        missing.append(gone.cast(nw.Int64).sum().alias(f"c{position}"))
+    rows, *nulls = batch.frame.select(nw.len().alias("rows"), *missing).collect().row(0)
+    return int(rows), {name: int(gone or 0) for name, gone in zip(columns, nulls, strict=True)}
 
 
 def _slots(batch: Batch, every: timedelta) -> Part | None:
     """The share of the window's time slots that hold a row; None before the first has begun."""
-    column = batch.table.time
-    if not column:
+    name = batch.table.time
+    if not name:
         msg = "every needs the table's time column\n\nHint: declare time: in the guard."
         raise MeasurementError(msg)
-    require(batch, column)
-    values = batch.frame.select(nw.col(column)).unique().collect()[column].drop_nulls()
+    require(batch, name)
+    values = batch.frame.select(nw.col(name)).unique().collect()[name].drop_nulls()
     times = sorted(as_utc(value) for value in values.to_list())
     window = batch.window or (Window(start=times[0], end=times[-1] + every) if times else None)
     if window is None:

@@ -21,19 +21,23 @@ def measure_freshness(signal: Freshness, batch: Batch) -> tuple[Measurement, Thr
         msg = "freshness needs the table's time column\n\nHint: declare time: in the guard."
         raise MeasurementError(msg)
     require(batch, column)
-    found = batch.frame.select(newest=nw.col(column).max(), n=nw.len()).collect().row(0)
+    time = nw.col(column)
+    found = batch.frame.select(
+        newest=time.max(), n=nw.len(), known=(~time.is_null()).cast(nw.Int64).sum()
+    )
+    last, n, known = found.collect().row(0)
     threshold = Threshold(
         value=signal.max_age.total_seconds(),
         direction="high",
         unit="seconds",
     )
-    if found[0] is None:
-        return _nothing(batch, int(found[1])), threshold
-    newest = as_utc(found[0])
+    if not known:
+        return _nothing(batch, int(n)), threshold
+    newest = as_utc(last)
     age = (batch.as_of - newest).total_seconds()
     note = f"the newest row, {newest:%Y-%m-%d %H:%M}, is from the future" if age < 0 else ""
     measurement = Measurement(
-        value=max(age, 0.0), n=int(found[1]), window=batch.span, as_of=batch.as_of, note=note
+        value=max(age, 0.0), n=int(n), window=batch.span, as_of=batch.as_of, note=note
     )
     return measurement, threshold
 

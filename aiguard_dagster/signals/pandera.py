@@ -2,6 +2,7 @@
 
 from collections import Counter
 from importlib import import_module
+from operator import attrgetter
 from typing import Any
 
 import narwhals as nw
@@ -23,6 +24,7 @@ def measure_pandera(signal: Pandera, batch: Batch) -> tuple[Measurement, Thresho
     Raises:
         MeasurementError: The schema cannot be imported, or pandera cannot check this table.
     """
+    from pandera.config import ValidationDepth, config_context
     from pandera.errors import SchemaErrors
 
     schema = _load(signal.schema_)
@@ -31,9 +33,12 @@ def measure_pandera(signal: Pandera, batch: Batch) -> tuple[Measurement, Thresho
         rows = nw.from_native(rows).to_polars()
     elif "pandas" in type(schema).__module__:
         rows = nw.from_native(rows).to_pandas()
+    everything = ValidationDepth.SCHEMA_AND_DATA
     failures: Counter[tuple[str, str]] = Counter()
     try:
-        schema.validate(rows, lazy=True)
+        # pandera can be turned off by environment variables; a guard cannot.
+        with config_context(validation_enabled=True, validation_depth=everything):
+            schema.validate(rows, lazy=True)
     except SchemaErrors as error:
         cases = nw.from_native(error.failure_cases)
         for column, check in zip(cases["column"].to_list(), cases["check"].to_list(), strict=True):
@@ -57,7 +62,7 @@ def _load(path: str) -> Any:  # noqa: ANN401 - pandera has a schema class an eng
     """Import ``package.module:Name`` and take its schema."""
     module, _, name = path.partition(":")
     try:
-        found = getattr(import_module(module), name)
+        found = attrgetter(name)(import_module(module))
     except (ImportError, AttributeError) as error:
         msg = f"pandera schema {path!r} cannot be imported: {error}"
         raise MeasurementError(msg) from error

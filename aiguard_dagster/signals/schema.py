@@ -36,7 +36,7 @@ def measure_schema(signal: Schema, batch: Batch) -> tuple[Measurement, Threshold
 
     A difference is one whatever the number of rows; a table of no rows is never ok.
     """
-    found = {name: type_name(dtype) for name, dtype in batch.frame.collect_schema().items()}
+    found = {name: type_name(dtype) for name, dtype in _types(batch).items()}
     parts = []
     expected = signal.columns or recorded_types(batch)
     for name, declared in expected.items():
@@ -56,6 +56,16 @@ def measure_schema(signal: Schema, batch: Batch) -> tuple[Measurement, Threshold
         note="" if parts else "no rows",
     )
     return measurement, Threshold(value=0, direction="high")
+
+
+def _types(batch: Batch) -> Mapping[str, nw.dtypes.DType]:
+    """The table's types; what narwhals does not know, such as America/New_York, polars may."""
+    schema = batch.frame.collect_schema()
+    unknown = [name for name, dtype in schema.items() if dtype == nw.Unknown]
+    if not unknown:
+        return schema
+    none = nw.from_native(batch.frame.select(unknown).head(0).collect().to_polars())
+    return {**schema, **none.schema}
 
 
 def recorded_types(batch: Batch) -> Mapping[str, str]:

@@ -1,6 +1,7 @@
 """Profiles as plain JSON values, and back."""
 
 import math
+import sys
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -22,14 +23,19 @@ def profile_to_json(profile: Profile) -> Json:
         "columns": {name: _column_to_json(column) for name, column in profile.columns.items()},
         "outcomes": {
             "labelled": outcomes.labelled,
-            "absolute": outcomes.absolute,
-            "squared": outcomes.squared,
-            "signed": outcomes.signed,
+            "absolute": _finite(outcomes.absolute),
+            "squared": _finite(outcomes.squared),
+            "signed": _finite(outcomes.signed),
             "confusion": [[*pair, rows] for pair, rows in sorted(outcomes.confusion.items())],
             "priced": outcomes.priced,
-            "spend": outcomes.spend,
+            "spend": _finite(outcomes.spend),
         },
     }
+
+
+def _finite(total: float) -> float:
+    """The sum, or the largest number there is: JSON has no infinity."""
+    return max(-sys.float_info.max, min(total, sys.float_info.max))
 
 
 def profile_from_json(document: Mapping[str, Any]) -> Profile:
@@ -58,12 +64,15 @@ def batch_to_json(batch: BatchProfile) -> Json:
     return {"format": FORMAT, "grid_id": batch.grid_id, "parts": parts}
 
 
-def batch_from_json(document: Mapping[str, Any]) -> BatchProfile:
+def batch_from_json(document: object) -> BatchProfile:
     """The inverse of :func:`batch_to_json`.
 
     Raises:
         MeasurementError: The document is no profile, or of a format this version does not know.
     """
+    if not isinstance(document, Mapping):
+        msg = f"not a profile but a {type(document).__name__}"
+        raise MeasurementError(msg)
     if document.get("format") != FORMAT:
         msg = f"profile of format {document.get('format')!r}; this version reads {FORMAT}"
         raise MeasurementError(msg)
@@ -89,4 +98,8 @@ def _column_to_json(column: ColumnProfile) -> Json:
 
 
 def _column_from_json(document: Mapping[str, Any]) -> ColumnProfile:
-    return ColumnProfile(**{**document, "counts": tuple(document["counts"])})
+    column = ColumnProfile(**{**document, "counts": tuple(document["counts"])})
+    if sum(column.counts) + column.nulls != column.rows or min(column.counts, default=0) < 0:
+        msg = f"{column.rows} rows are not {sum(column.counts)} counted and {column.nulls} nulls"
+        raise ValueError(msg)
+    return column

@@ -79,6 +79,33 @@ def test_a_file_over_the_cap_is_not_read_to_its_end(tmp_path):
     assert told(path) == [f"{path}: a guard has at most 1,000,000 characters, and this is longer"]
 
 
+@pytest.mark.parametrize("open_", ["[", "{a: ", "- "])
+@pytest.mark.parametrize(
+    ("size", "what"),
+    [
+        (10_000_000, "a guard has at most 1,000,000 characters, and this is longer"),
+        (2_000_000, "2,000,000 characters, and a guard has at most 1,000,000"),
+        (900_000, "line 1: nested more than 40 levels deep"),
+    ],
+)
+def test_a_file_of_nothing_but_nesting_is_told_of(open_, size, what, tmp_path):
+    path = tmp_path / "a.yaml"
+    path.write_text((open_ * size)[:size])
+
+    assert told(path) == [f"{path}: {what}"]
+
+
+def test_a_file_with_a_tag_that_would_run_code_runs_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "a.yaml"
+    path.write_text(guard_text("first").replace("2h", "!!python/object/apply:os.mkdir [ran]"))
+
+    (line,) = told(path)
+
+    assert "the tag '!!python/object/apply:os.mkdir' asks for more than plain values" in line
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_a_file_that_cannot_be_opened_is_told(tmp_path):
     path = tmp_path / "a.yaml"
     path.symlink_to(path)

@@ -5,9 +5,8 @@ from aiguard_dagster.core.spec.parse import parse_guard
 from tests.core.specs import COMPLETE, COST, DRIFT, FRESH, GOOD, MAE, RECALL, guard_of
 
 
-def test_the_bike_guard_reads_as_its_owner_would_tell_it():
-    path = next(path for path in GOOD if path.stem == "bike_demand")
-
+@pytest.mark.parametrize("path", GOOD, ids=lambda path: path.stem)
+def test_a_good_guard_reads_as_its_owner_would_tell_it(path):
     text = explain(parse_guard(path.read_text(), file=path.name))
 
     assert text == path.with_suffix(".explained.txt").read_text().rstrip("\n")
@@ -31,6 +30,8 @@ def test_every_rule_is_explained_with_its_asset_and_its_owner(path):
         ({"signal": COMPLETE, "limit": 0.9}, "At least 90% of features"),
         ({"signal": MAE, "limit": {"above_baseline": 1}}, "at most 100% above the baseline"),
         ({"signal": RECALL, "limit": {"below_baseline": 0.05}}, "at most 5% below the baseline"),
+        ({"signal": COMPLETE, "limit": 1}, "All of features must be there"),
+        ({"signal": COMPLETE, "limit": 0.995}, "At least 99.5% of features"),
         ({"signal": RECALL, "limit": 0.95}, "the recall of scores must be at least 95%"),
         ({"signal": COST, "limit": 2.5}, "predictions in scores must be at most 2.5"),
         ({"signal": DRIFT, "limit": 0.2}, "a Jensen-Shannon distance of at most 0.2"),
@@ -55,6 +56,24 @@ def test_only_an_enforcing_guard_acts(mode, told):
     rule = {"signal": MAE, "limit": 3, "action": "rollback"}
 
     assert told in explain(guard_of(rule, mode=mode))
+
+
+def test_shares_are_not_rounded_up_to_all_and_none_is_left_out():
+    rules = [
+        {"signal": {**MAE, "min_coverage": share}, "limit": 3} for share in ("99.5%", "0%", "100%")
+    ]
+
+    text = explain(guard_of(*rules))
+
+    assert "less than 99.5% of the window" in text
+    assert "less than 100% of the window" in text
+    assert "fewer than 100 labelled rows.\n" in text
+
+
+def test_a_guard_without_a_cooldown_says_so():
+    text = explain(guard_of({"signal": FRESH}, cooldown="0s"))
+
+    assert "the next one may follow at once" in text
 
 
 def test_a_guard_without_a_model_says_nothing_of_actions_on_it():

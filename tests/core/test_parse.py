@@ -1,12 +1,14 @@
 from copy import deepcopy
+from time import perf_counter
 
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from aiguard_dagster.core.errors import SpecError
-from aiguard_dagster.core.spec import AbsoluteLimit, FalseAlarmLimit, Guard
+from aiguard_dagster.core.spec import AbsoluteLimit, FalseAlarmLimit, Guard, Model
 from aiguard_dagster.core.spec.parse import parse_guard
 from aiguard_dagster.core.spec.yaml_text import MOST_CHARACTERS, MOST_VALUES
 from tests.core.specs import BAD, DRIFT, FRESH, GOOD, MAE, TABLES, problems_in, written
@@ -38,26 +40,76 @@ def test_every_expected_message_has_its_bad_guard():
     }
 
 
-def test_a_tag_runs_nothing(tmp_path, monkeypatch):
+TAGS = {
+    "a scalar": '!!python/object/apply:os.mkdir "ran"',
+    "a list": "!!python/object/apply:os.mkdir [ran]",
+    "arguments": "!!python/object/apply:os.mkdir {args: [ran]}",
+    "a new object": "!!python/object/new:os.mkdir [ran]",
+    "a name": "!!python/name:os.mkdir",
+    "a module": "!!python/module:os",
+    "a verbatim tag": "!<tag:yaml.org,2002:python/object/apply:os.mkdir> [ran]",
+}
+
+
+@pytest.mark.parametrize("tag", TAGS.values(), ids=TAGS.keys())
+@pytest.mark.parametrize("text", ["TAG", "name: TAG", "? TAG\n: a", "rules: [{signal: TAG}]"])
+def test_a_tag_runs_nothing_wherever_it_stands(tag, text, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    text = next(path for path in BAD if path.stem == "code_in_a_tag").read_text()
 
-    problems_in(text)
+    problems = problems_in(text.replace("TAG", tag))
 
+    assert problems
     assert not list(tmp_path.iterdir())
 
 
-def test_ten_megabytes_of_nesting_are_refused_unread():
-    (problem,) = problems_in("[" * 10_000_000)
+def test_the_tags_of_these_tests_would_run_if_they_were_let(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    yaml.unsafe_load(TAGS["a list"])
+
+    assert (tmp_path / "ran").is_dir()
+
+
+@pytest.mark.parametrize("open_", ["[", "{a: ", "- ", "? ", "!x [", "&a ["])
+def test_ten_megabytes_of_nesting_are_refused_unread(open_):
+    (problem,) = problems_in((open_ * 10_000_000)[:10_000_000])
 
     assert problem.what == "10,000,000 characters, and a guard has at most 1,000,000"
 
 
-@pytest.mark.parametrize("text", ["[" * 900_000, "{" * 900_000, "? " * 400_000, "- " * 400_000])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 900_000,
+        "{" * 900_000,
+        "? " * 400_000,
+        "- " * 400_000,
+        "{a: " * 200_000,
+        "&a [" * 200_000,
+        "!x [" * 200_000,
+    ],
+)
 def test_deep_nesting_inside_the_size_limit_is_told_of(text):
     (problem,) = problems_in(text)
 
     assert problem.what == "line 1: nested more than 40 levels deep"
+
+
+def test_mappings_nested_by_indentation_are_told_of():
+    text = "\n".join(f"{' ' * level}a:" for level in range(1_000))
+
+    (problem,) = problems_in(text)
+
+    assert problem.what.endswith("nested more than 40 levels deep")
+
+
+def test_thousands_of_problems_of_both_sorts_are_told_at_once():
+    began = perf_counter()
+
+    problems = problems_in("\n".join(f"t{i}: !x 1\nu{i}: 1" for i in range(4_500)))
+
+    assert len(problems) == 9_004  # Each tag, each unknown key, and four keys that are missing.
+    assert perf_counter() - began < 10
 
 
 def test_too_many_values_inside_the_size_limit_are_told_of():
@@ -159,6 +211,17 @@ def test_a_limit_given_as_a_model_is_kept():
     assert guard.rules[0].limit is limit
 
 
+@pytest.mark.parametrize("alias", ["latest", "Latest", "LATEST", "v1", "V12", "v007"])
+def test_an_alias_that_mlflow_reads_as_a_version_is_refused(alias):
+    with pytest.raises(ValidationError, match="is reserved: MLflow reads it as a version"):
+        Model(name="a", alias=alias)
+
+
+@pytest.mark.parametrize("alias", ["champion", "latest_good", "v", "v1a", "version1", "1"])
+def test_an_alias_that_only_resembles_a_version_is_right(alias):
+    assert Model(name="a", alias=alias).alias == alias
+
+
 @pytest.mark.parametrize("limit", [".nan", ".inf", "-.inf", "true", "[1]", "{}", "-5%"])
 def test_what_is_no_limit_is_told_at_the_limit(limit):
     rule = {"name": "there", "signal": {"kind": "completeness", "table": "features"}}
@@ -210,7 +273,14 @@ def test_any_damage_to_a_good_guard_is_told_in_our_words(document, data):
         if isinstance(holder, dict):
             keys.append(data.draw(st.text(max_size=5)))
         if keys:
-            holder[data.draw(st.sampled_from(keys))] = data.draw(values)
+            key = data.draw(st.sampled_from(keys))
+            match data.draw(st.sampled_from(["replace", "rename", "remove"])):
+                case "rename" if isinstance(holder, dict) and key in holder:
+                    holder[data.draw(st.text(max_size=5) | st.just(f"{key}s"))] = holder.pop(key)
+                case "remove" if len(holder) > 1 and key in list(holder):
+                    del holder[key]
+                case _:
+                    holder[key] = data.draw(values)
 
     assert_told_or_good(written(damaged))
 

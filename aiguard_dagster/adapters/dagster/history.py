@@ -21,8 +21,8 @@ from aiguard_dagster.core.lifecycle import Point
 
 Target = asset_check_evaluation.AssetCheckEvaluationTargetMaterializationData
 MOST_EVALUATIONS = 2_000
-PAGE = 500
 """Newest evaluations of one check that are read; a daily rule reaches back five years."""
+PAGE = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,15 +41,16 @@ def read_evaluations(
     cursor = None
     while len(records) < most:
         page = instance.event_log_storage.get_asset_check_execution_history(
-            check, limit=min(PAGE, most - len(records)), cursor=cursor
+            check, limit=PAGE, cursor=cursor
         )
-        records += page
+        # A run of the asset plans its delta checks too, and leaves them to the sensor.
+        records += [record for record in page if record.status.value != "PLANNED"]
         if len(page) < PAGE:
             break
         cursor = page[-1].id
     found = []
-    for record in reversed(records):
-        evaluation = record.evaluation if record.status.value != "PLANNED" else None
+    for record in reversed(records[:most]):
+        evaluation = record.evaluation
         point = point_from_metadata(evaluation.metadata) if evaluation else None
         if evaluation and point:
             mark = evaluation.metadata.get("aiguard/fingerprint")

@@ -43,13 +43,17 @@ def short_patience() -> Iterator[None]:
 
 @contextmanager
 def asking(
-    what: str, *, hint: str = "see that MLflow runs and that this user may do it"
+    what: str,
+    *,
+    hint: str = "see that MLflow runs and that this user may do it",
+    missing: str = "",
 ) -> Iterator[None]:
     """Turn MLflow's refusals into an ActionError that says what was asked for.
 
     Args:
         what: Where and what, such as ``bike_demand: set alias champion to version 3``.
         hint: What to do about it.
+        missing: What to do instead where MLflow says that there is no such thing.
     """
     from mlflow.exceptions import MlflowException
 
@@ -57,7 +61,8 @@ def asking(
         with short_patience():
             yield
     except (MlflowException, OSError) as error:
-        msg = f"{what}: {first_line(error)}\n\nHint: {hint}."
+        advice = missing if missing and is_missing(error) else hint
+        msg = f"{what}: {first_line(error)}\n\nHint: {advice}."
         raise ActionError(msg) from error
 
 

@@ -74,7 +74,7 @@ class ModelRegistry:
         """
         with asking(
             f"{self.name}: read {self.pointer}",
-            hint=f"register a model as {self.name}, or mend model.name in the guard",
+            missing=f"register a model as {self.name}, or mend model.name in the guard",
         ):
             if self.model.stage is not None:
                 return self._by_stage(self.model.stage)

@@ -35,25 +35,34 @@ def profiled_columns(frame: pl.LazyFrame, table: Table) -> tuple[str, ...]:
     meta = {table.time, table.label, table.model_version, table.cost, *table.key}
     schema = frame.collect_schema()
     return tuple(
-        name
-        for name, dtype in schema.items()
-        if name not in meta and not dtype.is_temporal() and not dtype.is_nested()
+        name for name, dtype in schema.items() if name not in meta and _is_countable(dtype)
     )
+
+
+def _is_countable(dtype: pl.DataType) -> bool:
+    return not (dtype.is_temporal() or dtype.is_nested() or dtype in {pl.Binary, pl.Object})
+
+
+def _named(name: str) -> pl.Expr:
+    """A column by its very name; ``pl.col`` reads ``*`` and ``^…$`` as patterns."""
+    return pl.selectors.by_name(name).as_expr()
 
 
 def choose_grid(frame: pl.LazyFrame, table: Table) -> Grid:
     """Choose a grid from the data that a version was accepted on."""
-    names = profiled_columns(frame, table)
+    schema = frame.collect_schema()
+    _require(frame, [table.prediction])
+    names = [name for name in profiled_columns(frame, table) if _is_countable(schema[name])]
     rows = int(frame.select(pl.len()).collect().item())
     step = max(1, rows // SAMPLE)
-    sample = frame.select(names).gather_every(step).collect()
+    sample = frame.select(_named(name).gather_every(step) for name in names).collect()
     columns: dict[str, ColumnGrid] = {}
     for name in names:
-        values = sample.get_column(name)
+        values = sample.get_column(name).alias("value")
         if values.dtype.is_numeric():
             columns[name] = numeric_grid(values.cast(pl.Float64).drop_nulls().to_numpy())
         else:
-            counts = values.cast(pl.String).drop_nulls().value_counts(name="__rows")
+            counts = values.cast(pl.String).drop_nulls().value_counts(name="rows")
             if counts.height > CATEGORIES and counts.height > len(values) * MOSTLY_DISTINCT:
                 continue  # Names and ids: no shares to compare, and not ours to store.
             columns[name] = category_grid(dict(counts.iter_rows()))
@@ -85,7 +94,7 @@ def profile_table(
 def version_text(frame: pl.LazyFrame, column: str) -> pl.Expr:
     """The version column as MLflow writes versions: 2 and 2.0 are ``"2"``, a null is unknown."""
     _require(frame, [column])
-    value = pl.col(column)
+    value = _named(column)
     if frame.collect_schema()[column].is_float():
         value = value.cast(pl.Int64, strict=False)
     return value.cast(pl.String).fill_null(UNKNOWN_VERSION)
@@ -118,11 +127,11 @@ def utc(frame: pl.LazyFrame, column: str) -> pl.Expr:
         raise MeasurementError(msg)
     match schema[column]:
         case pl.Datetime(time_zone=str()):
-            return pl.col(column).dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+            return _named(column).dt.convert_time_zone("UTC").dt.replace_time_zone(None)
         case pl.Datetime():
-            return pl.col(column)
+            return _named(column)
         case pl.Date():
-            return pl.col(column).cast(pl.Datetime("us"))
+            return _named(column).cast(pl.Datetime("us"))
         case other:
             msg = f"the time column {column!r} holds {other}, not times"
             raise MeasurementError(msg)
@@ -132,21 +141,22 @@ def _profile_groups(
     frame: pl.LazyFrame, table: Table, grid: Grid, group: pl.Expr, *, confusion: bool
 ) -> dict[str, Profile]:
     _require(frame, [table.time, table.prediction, table.label, table.model_version, table.cost])
-    present = frame.collect_schema().names()
-    gone = [name for name in grid.columns if name not in present]
-    keyed = frame.with_columns(group.alias("__group"), *(pl.lit(None).alias(n) for n in gone))
-    aggregates = [pl.len().alias("rows"), *_time_range(frame, table), *_outcomes(table)]
+    schema = frame.collect_schema()
+    gone = [n for n in grid.columns if n not in schema or not _is_countable(schema[n])]
+    frame = frame.with_columns(pl.lit(None).alias(name) for name in gone)
+    group = group.alias("group")
+    aggregates = [pl.len().alias("rows"), *_time_range(frame, table), *_outcomes(frame, table)]
     for position, (name, column) in enumerate(grid.columns.items()):
         aggregates += _column(name, column, f"c{position}")
-    queries = [keyed.group_by("__group").agg(aggregates)]
+    queries = [frame.group_by(group).agg(aggregates)]
     if confusion and table.label and table.prediction:
-        queries.append(_confusion(keyed, table))
+        queries.append(_confusion(frame, table, group))
     found = pl.collect_all(queries)
     counted: dict[str, dict[tuple[str, str], int]] = {}
     for pair in found[1].iter_rows(named=True) if len(found) > 1 else ():
-        counted.setdefault(pair["__group"], {})[pair["label"], pair["said"]] = pair["rows"]
-    rows = sorted(found[0].iter_rows(named=True), key=lambda row: str(row["__group"]))
-    return {row["__group"]: _profile(row, grid, counted.get(row["__group"], {})) for row in rows}
+        counted.setdefault(pair["group"], {})[pair["label"], pair["said"]] = pair["rows"]
+    rows = sorted(found[0].iter_rows(named=True), key=lambda row: str(row["group"]))
+    return {row["group"]: _profile(row, grid, counted.get(row["group"], {})) for row in rows}
 
 
 def _require(frame: pl.LazyFrame, names: Sequence[str | None]) -> None:
@@ -164,10 +174,16 @@ def _time_range(frame: pl.LazyFrame, table: Table) -> list[pl.Expr]:
     return [time.min().alias("first"), time.max().alias("last")]
 
 
-def _outcomes(table: Table) -> list[pl.Expr]:
+def _value(frame: pl.LazyFrame, name: str) -> pl.Expr:
+    """A column in which NaN, like null, means that the value is not known."""
+    value = _named(name)
+    return value.fill_nan(None) if frame.collect_schema()[name].is_float() else value
+
+
+def _outcomes(frame: pl.LazyFrame, table: Table) -> list[pl.Expr]:
     aggregates: list[pl.Expr] = []
     if table.prediction and table.label:
-        said, label = pl.col(table.prediction), pl.col(table.label)
+        said, label = _value(frame, table.prediction), _value(frame, table.label)
         error = said.cast(pl.Float64, strict=False) - label.cast(pl.Float64, strict=False)
         error = error.filter(error.is_finite())
         aggregates += [
@@ -178,7 +194,7 @@ def _outcomes(table: Table) -> list[pl.Expr]:
             error.sum().alias("signed"),
         ]
     if table.cost:
-        cost = pl.col(table.cost).cast(pl.Float64, strict=False)
+        cost = _named(table.cost).cast(pl.Float64, strict=False)
         usable = cost.filter(cost.is_finite())
         aggregates += [usable.len().alias("priced"), usable.sum().alias("spend")]
     return aggregates
@@ -187,7 +203,7 @@ def _outcomes(table: Table) -> list[pl.Expr]:
 def _column(name: str, grid: ColumnGrid, short: str) -> list[pl.Expr]:
     match grid:
         case NumericGrid():
-            value = pl.col(name).cast(pl.Float64, strict=False)
+            value = _named(name).cast(pl.Float64, strict=False)
             finite = value.filter(value.is_finite())
             known = value.is_not_null() & value.is_not_nan()
             below = [
@@ -204,7 +220,7 @@ def _column(name: str, grid: ColumnGrid, short: str) -> list[pl.Expr]:
                 *below,
             ]
         case CategoryGrid():
-            text = pl.col(name).cast(pl.String)
+            text = _named(name).cast(pl.String)
             return [
                 text.is_null().sum().alias(f"{short}_nulls"),
                 *(
@@ -214,17 +230,15 @@ def _column(name: str, grid: ColumnGrid, short: str) -> list[pl.Expr]:
             ]
 
 
-def _confusion(keyed: pl.LazyFrame, table: Table) -> pl.LazyFrame:
-    said = pl.col(table.prediction or "")
+def _confusion(frame: pl.LazyFrame, table: Table, group: pl.Expr) -> pl.LazyFrame:
+    prediction = table.prediction or ""
+    said = _value(frame, prediction)
     # 1 and 1.0 are one class: labels are read in the type of the predictions.
-    label = pl.col(table.label or "").cast(
-        keyed.collect_schema()[table.prediction or ""], strict=False
-    )
+    label = _value(frame, table.label or "")
+    label = label.cast(frame.collect_schema()[prediction], strict=False)
     return (
-        keyed.filter(label.is_not_null() & said.is_not_null())
-        .group_by(
-            "__group", label.cast(pl.String).alias("label"), said.cast(pl.String).alias("said")
-        )
+        frame.filter(label.is_not_null() & said.is_not_null())
+        .group_by(group, label.cast(pl.String).alias("label"), said.cast(pl.String).alias("said"))
         .agg(pl.len().alias("rows"))
     )
 

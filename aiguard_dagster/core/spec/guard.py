@@ -1,10 +1,11 @@
 """The guard: everything declared for one production model."""
 
+import re
 from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from aiguard_dagster.core.durations import Duration, PositiveDuration
 from aiguard_dagster.core.spec.base import Spec
@@ -14,8 +15,25 @@ from aiguard_dagster.core.words import with_hint
 
 NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_]{0,63}$"
 ALIAS_PATTERN = r"^[A-Za-z0-9_-]{1,255}$"
+RESERVED_ALIAS = r"^(?:[lL][aA][tT][eE][sS][tT]|[vV][0-9]+)$"
+"""MLflow reads these in a model URI as a version: ``latest``, ``v3``."""
 ASSET_PATTERN = r"^[^/\s][^/]*(/[^/]+)*$"
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+Column = Annotated[str, Field(min_length=1)]
+
+
+def _not_reserved(alias: str) -> str:
+    if re.match(RESERVED_ALIAS, alias):
+        what = f"{alias!r} is reserved: MLflow reads it as a version"
+        raise ValueError(with_hint(what, "choose another name, such as champion."))
+    return alias
+
+
+Alias = Annotated[
+    str,
+    Field(pattern=ALIAS_PATTERN, json_schema_extra={"not": {"pattern": RESERVED_ALIAS}}),
+    AfterValidator(_not_reserved),
+]
 
 
 class Mode(StrEnum):
@@ -38,7 +56,8 @@ class Model(Spec):
     """The registered model under guard, and what marks its champion."""
 
     name: Annotated[str, Field(min_length=1, max_length=255)]
-    alias: Annotated[str, Field(pattern=ALIAS_PATTERN)] | None = None
+    """Its name in the registry."""
+    alias: Alias | None = None
     """The alias that marks the champion; ``champion`` when neither alias nor stage is given."""
     stage: Literal["Production", "Staging"] | None = None
     """The registry stage that marks the champion, for registries that still use stages."""
@@ -58,16 +77,16 @@ class Table(Spec):
 
     asset: Annotated[str, Field(pattern=ASSET_PATTERN)]
     """Asset key, parts joined by ``/``."""
-    time: str | None = None
+    time: Column | None = None
     """The event-time column; naive values are read as UTC."""
-    key: tuple[str, ...] = ()
+    key: tuple[Column, ...] = ()
     """Columns that name a row, to join predictions to features; the time column when left out."""
-    prediction: str | None = None
-    label: str | None = None
+    prediction: Column | None = None
+    label: Column | None = None
     """The outcome's column; null until it is known."""
-    model_version: str | None = None
+    model_version: Column | None = None
     """The column that says which version made the prediction."""
-    cost: str | None = None
+    cost: Column | None = None
     """The column with the cost of each prediction."""
 
     @property
@@ -85,7 +104,9 @@ class Rule(Spec):
     """A stop rule: signal, limit, grace window and action, with an owner."""
 
     name: Name
+    """It names the rule's check, such as ``forecast_error``."""
     signal: Signal
+    """What is measured: ``kind`` and its options."""
     limit: LimitField | None = None
     grace: Duration = timedelta(0)
     """How long a breach must persist, in event time, before the rule fires."""
@@ -99,12 +120,16 @@ class Guard(Spec):
 
     version: Literal[1] = 1
     name: Name
+    """It names the guard in Dagster, such as ``bike_demand``."""
     owner: Annotated[str, Field(min_length=1)]
+    """Who is told and decides, such as ``team:forecasting``."""
     mode: Mode = Mode.OBSERVE
     model: Model | None = None
     """The registered model; a guard on data alone has none."""
     tables: dict[Name, Table] = Field(min_length=1)
+    """The assets that rules look at, each under a name of the guard's own."""
     rules: tuple[Rule, ...] = Field(min_length=1)
+    """What is measured, which limits matter, and what happens when one is crossed."""
     cooldown: Duration = timedelta(days=7)
     """After an action on the model, no further one for this long, in event time."""
     silence: PositiveDuration = timedelta(days=3)

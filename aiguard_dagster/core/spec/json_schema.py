@@ -19,4 +19,7 @@ class _Generator(GenerateJsonSchema):
 def guard_schema() -> dict[str, JsonValue]:
     """The schema that :func:`parse_guard` checks first; what parts mean together is beyond it."""
     schema = Guard.model_json_schema(schema_generator=_Generator)
+    for part in schema["$defs"].values():
+        if "kind" in part.get("properties", {}):  # Guard files must name it, Python need not.
+            part["required"] = ["kind", *part.get("required", [])]
     return {"$schema": _Generator.schema_dialect, **schema}

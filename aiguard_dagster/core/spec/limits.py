@@ -2,7 +2,7 @@
 
 from typing import Annotated, assert_never
 
-from pydantic import Discriminator, Field, Tag, WithJsonSchema, model_validator
+from pydantic import ConfigDict, Discriminator, Field, Tag, WithJsonSchema, model_validator
 
 from aiguard_dagster.core.durations import RATIO_PATTERN, PositiveDuration, Ratio, format_duration
 from aiguard_dagster.core.spec.base import Spec
@@ -24,6 +24,8 @@ class AbsoluteLimit(Spec):
 
 class BaselineLimit(Spec):
     """The measurement must not be worse than the baseline by more than this share of it."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
 
     above_baseline: Annotated[Ratio, Field(ge=0)] | None = None
     """For signals where larger is worse: ``50%`` allows 1.5 times the baseline."""
@@ -131,7 +133,7 @@ def resolve_limit(
             return Threshold(
                 value=baseline * (1 + share),
                 direction=direction,
-                source=f"baseline {baseline:.4g} {share:+.0%}",
+                source=f"baseline {baseline:.4g} {share * 100:+.4g}%",
             )
         case _:
             assert_never(limit)

@@ -1,7 +1,7 @@
 """What pydantic found, in our words: the place as the file writes it, and the valid choices."""
 
 from collections.abc import Iterable, Mapping
-from typing import get_args
+from typing import Literal, get_args, get_origin
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -72,11 +72,12 @@ def problems_of(error: ValidationError, *, file: str, spoiled: Iterable[Place]) 
         spoiled: Places that have been reported before.
     """
     found: dict[str, Problem] = {}
+    known = set(spoiled)
     for detail in error.errors(include_url=False):
         place = place_of(detail)
         if detail["type"] == "too_short" and detail["input"]:
             continue  # Pydantic counts the items that are right; the wrong ones are told.
-        if any(place[: len(known)] == known for known in spoiled):
+        if any(place[:end] in known for end in range(len(place) + 1)):
             continue
         path = format_place(place)
         what, hint = _words(detail)
@@ -132,6 +133,8 @@ def _words(detail: ErrorDetails) -> tuple[str, str]:
             expected = str(context["expected"])
             choices = expected.replace("'", "").replace(" or ", ", ").split(", ")
             hint = did_you_mean(given, choices, f"choose {_listed(choices)}.")
+            if len(choices) == 1:
+                hint = f"write {choices[0]}, without quotes."
             return f"{shown(given)} is no choice here", hint
         case "string_pattern_mismatch":
             what, hint = PATTERNS[str(context["pattern"])]
@@ -151,7 +154,8 @@ def _measure(kind: str, given: object, context: Mapping[str, object]) -> tuple[s
         return f"is longer than {context['max_length']} characters", "shorten it."
     if kind in BOUNDS:
         key, words = BOUNDS[kind]
-        return f"{shown(given)} is out of range", f"give {words} {context[key]}."
+        whole = ", that is 100%" if key == "le" else ""
+        return f"{shown(given)} is out of range", f"give {words} {context[key]}{whole}."
     wanted, hint = WANTED.get(
         kind.partition("_")[0], ("what belongs here", "see `aiguard schema`.")
     )
@@ -171,7 +175,11 @@ def _unknown_key(detail: ErrorDetails) -> tuple[str, str]:
 def _add(detail: ErrorDetails) -> str:
     key = str(detail["loc"][-1])
     for name, field in _owner(detail["loc"]).model_fields.items():
-        if key in {name, field.alias} and field.description:
+        if key not in {name, field.alias}:
+            continue
+        if get_origin(field.annotation) is Literal:
+            return f"add {key}, one of {_listed(get_args(field.annotation))}."
+        if field.description:
             return f"add {key}. {field.description.replace('``', '')}"
     return f"add {key}."
 

@@ -183,7 +183,8 @@ def _relative(rule: Rule, limit: BaselineLimit, where: str) -> Iterator[Found]:
         what = f"{subject} is worse when lower, so above its baseline is no breach"
         yield (f"{where}.above_baseline", what, "use below_baseline.")
     elif limit.below_baseline is not None and limit.below_baseline >= 1:
-        what = f"{limit.below_baseline:.0%} below can never be crossed: {subject} is never below 0"
+        share = f"{limit.below_baseline * 100:.4g}%"
+        what = f"{share} below can never be crossed: {subject} is never below 0"
         yield (f"{where}.below_baseline", what, "give less than 100%.")
 
 

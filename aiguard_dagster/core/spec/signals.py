@@ -38,6 +38,8 @@ class SignalBase(Spec):
 
 
 Share = Annotated[Ratio, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1, strict=True)]
+Columns = Annotated[tuple[str, ...], Field(min_length=1)]
 
 
 class Freshness(SignalBase):
@@ -47,6 +49,7 @@ class Freshness(SignalBase):
     judges_data: ClassVar[bool] = True
     kind: Literal["freshness"] = "freshness"
     table: str
+    """One of the guard's tables."""
     max_age: PositiveDuration
     """The newest row may be this old, by the table's ``time`` column."""
 
@@ -58,10 +61,11 @@ class Schema(SignalBase):
     judges_data: ClassVar[bool] = True
     kind: Literal["schema"] = "schema"
     table: str
+    """One of the guard's tables."""
     columns: Annotated[dict[str, ColumnType], Field(min_length=1)] | None = None
     """Name to type: int, float, string, boolean, timestamp, date, any. What the champion's baseline
     recorded when left out."""
-    allow_extra: bool = True
+    allow_extra: Annotated[bool, Field(strict=True)] = True
     """Whether columns that are not named are welcome."""
 
 
@@ -72,10 +76,11 @@ class Completeness(SignalBase):
     judges_data: ClassVar[bool] = True
     kind: Literal["completeness"] = "completeness"
     table: str
-    min_rows: Annotated[int, Field(ge=1)] | None = None
+    """One of the guard's tables."""
+    min_rows: Count | None = None
     every: PositiveDuration | None = None
     """The table's time column should have at least one row in each slot of this length."""
-    columns: tuple[str, ...] | None = None
+    columns: Columns | None = None
     """Columns whose nulls count; all when left out."""
 
     @property
@@ -91,6 +96,7 @@ class Pandera(SignalBase):
     judges_data: ClassVar[bool] = True
     kind: Literal["pandera"] = "pandera"
     table: str
+    """One of the guard's tables."""
     schema_: Annotated[str, Field(alias="schema", pattern=IMPORT_PATTERN)]
     """Import path of a DataFrameModel or DataFrameSchema, ``package.module:Name``."""
 
@@ -102,10 +108,13 @@ class Drift(SignalBase):
     judges_data: ClassVar[bool] = False
     kind: Literal["drift"] = "drift"
     table: str
+    """One of the guard's tables."""
     window: PositiveDuration
-    columns: tuple[str, ...] | None = None
+    """How much of the newest data is judged together, such as ``14d``."""
+    columns: Columns | None = None
     """Columns to compare; all that the baseline profiled when left out."""
-    min_samples: Annotated[int, Field(ge=1)] = 100
+    min_samples: Count = 100
+    """On fewer rows the rule is inconclusive."""
     min_coverage: Share = 0.8
     """Share of the window's partitions that must be there."""
 
@@ -122,10 +131,13 @@ class Performance(SignalBase):
     judges_data: ClassVar[bool] = False
     kind: Literal["performance"] = "performance"
     table: str = "predictions"
+    """One of the guard's tables."""
     metric: Literal[RegressionMetric, ClassificationMetric]
     """``bias`` is the mean error without its sign; precision, recall and f1 are macro means."""
     window: PositiveDuration
-    min_samples: Annotated[int, Field(ge=1)] = 100
+    """How much of the newest data is judged together, such as ``14d``."""
+    min_samples: Count = 100
+    """On fewer rows the rule is inconclusive."""
     min_coverage: Share = 0.8
     """Share of the window's partitions, and of its rows that have a label, that must be there."""
 
@@ -142,8 +154,11 @@ class Cost(SignalBase):
     judges_data: ClassVar[bool] = False
     kind: Literal["cost"] = "cost"
     table: str = "predictions"
+    """One of the guard's tables."""
     window: PositiveDuration
-    min_samples: Annotated[int, Field(ge=1)] = 100
+    """How much of the newest data is judged together, such as ``14d``."""
+    min_samples: Count = 100
+    """On fewer rows the rule is inconclusive."""
     min_coverage: Share = 0.8
     """Share of the window's partitions, and of its predictions with a cost, that must be there."""
 

@@ -1,0 +1,1 @@
+"""A small dg project under guard."""

@@ -1,0 +1,87 @@
+"""Windows of bike rentals as profiles, and a baseline to compare them with."""
+
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+
+from aiguard_dagster.adapters.tables.frames import as_lazy
+from aiguard_dagster.adapters.tables.profiling import choose_grid, profile_days, profile_table
+from aiguard_dagster.core.spec import Table
+from aiguard_dagster.core.verdicts import Window
+from aiguard_dagster.signals.baseline import Baseline, DriftReference, TableBaseline
+from aiguard_dagster.signals.measure import evaluate_window
+from aiguard_dagster.signals.window import WindowProfiles
+from tests.signals.batches import ENGINES, RENTALS, rule_of
+
+DAY = timedelta(days=1)
+FEATURES = Table(asset="hourly_features", time="timestamp")
+PREDICTIONS = Table(
+    asset="predictions",
+    time="timestamp",
+    prediction="said",
+    label="cnt",
+    model_version="version",
+    cost="price",
+)
+INPUTS = ["timestamp", "workingday", "weathersit", "hum", "windspeed"]
+PRICE = 1 / 64
+"""A price whose sums are exact."""
+TABLES = {"features": FEATURES, "predictions": PREDICTIONS}
+
+
+def between(start, days):
+    """The rentals of so many days, with predictions of version 1 that are 10 too high."""
+    first = datetime.fromisoformat(start)
+    rows = RENTALS.filter(pl.col("timestamp").is_between(first, first + days * DAY, closed="left"))
+    return rows.with_columns(said=pl.col("cnt") + 10.0, version=pl.lit("1"), price=pl.lit(PRICE))
+
+
+ACCEPTED = between("2011-06-01", 365)
+GRIDS = {
+    "features": choose_grid(ACCEPTED.lazy().select(INPUTS), FEATURES),
+    "predictions": choose_grid(ACCEPTED.lazy(), PREDICTIONS),
+}
+BASELINE = Baseline(
+    guard="bike_demand",
+    model="bike_demand",
+    version="1",
+    recorded_at=datetime(2012, 6, 1, tzinfo=UTC),
+    tables={
+        name: TableBaseline(
+            grid=GRIDS[name], days=profile_days(ACCEPTED.lazy(), table, GRIDS[name]), types={}
+        )
+        for name, table in TABLES.items()
+    },
+    metrics={"mae": 10.0, "bias": 10.0},
+    cost_per_1000=PRICE * 1000,
+)
+
+
+def profiles(rows, table="features", *, engine="polars", grid=None, confusion=False):
+    """One profile a day, as an asset would have made them."""
+    by_day = rows.with_columns(day=pl.col("timestamp").dt.date())
+    days = by_day.partition_by("day", include_key=False)
+    return [
+        profile_table(
+            as_lazy(ENGINES[engine](day)),
+            TABLES[table],
+            grid or GRIDS[table],
+            confusion=confusion,
+        )
+        for day in days
+    ]
+
+
+def judged(signal, batches, *, limit, days, champion="1", baseline=BASELINE):
+    """One rule on the profiles of a window of so many days."""
+    end = datetime(2012, 9, 1, tzinfo=UTC)
+    current = WindowProfiles(
+        window=Window(start=end - days * DAY, end=end),
+        batches=batches,
+        expected=days,
+        champion=champion,
+    )
+    rule = rule_of({**signal, "window": f"{days}d"}, limit)
+    return evaluate_window(
+        rule, current, baseline, lambda name: DriftReference(baseline.table(name))
+    )
