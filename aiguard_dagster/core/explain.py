@@ -1,35 +1,9 @@
 """A guard in sentences, for the people who own it."""
 
-from datetime import timedelta
 from typing import assert_never
 
-from aiguard_dagster.core.durations import format_duration
-from aiguard_dagster.core.spec import (
-    AbsoluteLimit,
-    Action,
-    BaselineLimit,
-    Completeness,
-    Cost,
-    Drift,
-    FalseAlarmLimit,
-    Freshness,
-    Guard,
-    Limit,
-    Mode,
-    Pandera,
-    Performance,
-    Rule,
-    Schema,
-    describe_limit,
-)
-
-UNITS = {"s": "second", "m": "minute", "h": "hour", "d": "day"}
-METRICS = {
-    "mae": "the mean absolute error",
-    "rmse": "the root mean squared error",
-    "bias": "the mean error, whichever its sign,",
-    "f1": "the F1 score",
-}
+from aiguard_dagster.core.spec import Action, DeltaSignal, Guard, Mode, Rule
+from aiguard_dagster.core.spoken import percent, spoken
 
 
 def explain(guard: Guard) -> str:
@@ -73,106 +47,15 @@ def _silence(guard: Guard) -> list[str]:
 def _rule(guard: Guard, rule: Rule) -> list[str]:
     """What must hold, what it takes to say so, and what happens when it does not hold."""
     signal = rule.signal
-    lines = [f"{_watched(guard, rule)}."]
-    if isinstance(signal, Drift | Performance | Cost):
-        rows = {"drift": "rows", "performance": "labelled rows", "cost": "predictions"}
-        gaps = f", or when less than {_percent(signal.min_coverage)} of the window is there"
+    lines = [f"{signal.sentence(guard.tables[signal.table].asset, rule.limit)}."]
+    if isinstance(signal, DeltaSignal):
+        gaps = f", or when less than {percent(signal.min_coverage)} of the window is there"
         lines.append(
-            f"It stays silent on fewer than {signal.min_samples:,} {rows[signal.kind]}"
+            f"It stays silent on fewer than {signal.min_samples:,} {signal.counted}"
             f"{gaps if signal.min_coverage else ''}."
         )
     when = f"If that fails for {spoken(rule.grace)}" if rule.grace else "As soon as that fails"
     return [*lines, f"{when}, {_then(guard, rule)}."]
-
-
-def _watched(guard: Guard, rule: Rule) -> str:
-    signal = rule.signal
-    asset = guard.tables[signal.table].asset
-    match signal:
-        case Freshness():
-            return f"The newest row of {asset} must be at most {spoken(signal.max_age)} old"
-        case Completeness():
-            there = f"{_enough(rule.limit)} of {asset} must be there in each batch"
-            return f"{there}: {_pieces(signal)}"
-        case Schema():
-            named = "the one declared column, of its declared type"
-            if signal.columns is None:
-                named = "the columns and types that the champion's baseline recorded"
-            elif len(signal.columns) > 1:
-                named = f"the {len(signal.columns)} declared columns, of their declared types"
-            return f"{asset} must have {named}{'' if signal.allow_extra else ', and no other'}"
-        case Pandera():
-            return f"Every row of {asset} must pass {signal.schema_}"
-        case Drift():
-            what = _names(signal.columns) or "every column that the baseline profiled"
-            near = _bound(rule.limit, "a Jensen-Shannon distance of at most")
-            return (
-                f"In the last {_span(signal.window)} of {asset}, {what} must stay near the"
-                f" baseline: {near}"
-            )
-        case Performance():
-            side = "at most" if signal.direction == "high" else "at least"
-            metric, share = METRICS.get(signal.metric, f"the {signal.metric}"), side == "at least"
-            return (
-                f"Over the last {_span(signal.window)}, {metric} of {asset} must be"
-                f" {_bound(rule.limit, side, share=share)}"
-            )
-        case Cost():
-            return (
-                f"Over the last {_span(signal.window)}, the cost of 1,000 predictions in {asset}"
-                f" must be {_bound(rule.limit, 'at most')}"
-            )
-        case _:
-            assert_never(signal)
-
-
-def _pieces(signal: Completeness) -> str:
-    pieces = []
-    if signal.min_rows:
-        pieces.append("1 row" if signal.min_rows == 1 else f"{signal.min_rows:,} rows")
-    if signal.every:
-        pieces.append(f"a row for every {_span(signal.every)}")
-    pieces.append(f"values in {_names(signal.columns) or 'every column'}")
-    return _joined(pieces)
-
-
-def _names(columns: tuple[str, ...] | None) -> str:
-    return _joined(list(columns or ()))
-
-
-def _joined(words: list[str]) -> str:
-    return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
-
-
-def _bound(limit: Limit | None, side: str, *, share: bool = False) -> str:
-    match limit:
-        case None:
-            return "within its limit"
-        case AbsoluteLimit() if share:
-            return f"{side} {_percent(limit.value)}"
-        case AbsoluteLimit():
-            return f"{side} {describe_limit(limit)}"
-        case BaselineLimit():
-            return f"at most {describe_limit(limit)}"
-        case FalseAlarmLimit():
-            every = spoken(limit.false_alarm_every)
-            return f"within limits calibrated to one false alarm in {every}"
-        case _:
-            assert_never(limit)
-
-
-def _enough(limit: Limit | None) -> str:
-    if not isinstance(limit, AbsoluteLimit):
-        return "Enough"
-    return "All" if limit.value == 1 else f"At least {_percent(limit.value)}"
-
-
-def _percent(share: float) -> str:
-    return f"{share * 100:.4g}%"
-
-
-def _span(duration: timedelta) -> str:
-    return spoken(duration).removeprefix("1 ")
 
 
 def _then(guard: Guard, rule: Rule) -> str:
@@ -189,14 +72,3 @@ def _then(guard: Guard, rule: Rule) -> str:
         "the guard puts the last known good version back, provided that it does better on the same"
         f" rows and that no broken data is to blame; if not, {owner} can see why"
     )
-
-
-def spoken(duration: timedelta) -> str:
-    """A duration as one says it.
-
-    >>> spoken(timedelta(hours=2))
-    '2 hours'
-    """
-    text = format_duration(duration)
-    number, unit = text[:-1], UNITS[text[-1]]
-    return f"{number} {unit}" if number == "1" else f"{number} {unit}s"

@@ -14,10 +14,12 @@ matters, so a backfill and a live run judge alike. ``inconclusive`` and ``error`
 extend nor clear a breach.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import groupby
+from typing import Any
 
 from aiguard_dagster.core.verdicts import Verdict
 
@@ -46,6 +48,9 @@ class Point:
         value: The measurement; None where there was none.
         limit: The limit in force.
         n: Samples.
+        series: Which part of the table, where partitions are not only spans of time; each is judged
+            for itself.
+        facts: What the evaluation left for later ones of the rule to compare with.
     """
 
     as_of: datetime
@@ -56,6 +61,8 @@ class Point:
     value: float | None = None
     limit: float | None = None
     n: int = 0
+    series: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,8 +89,9 @@ class Episode:
 
 
 def in_order(points: Iterable[Point]) -> tuple[Point, ...]:
-    """Points in event time, one for each ``as_of``; of two, the one that came later counts."""
-    return tuple(sorted({p.as_of: p for p in points}.values(), key=lambda p: p.as_of))
+    """Points in event time, one for each ``as_of`` and series; of two, the later one counts."""
+    found = {(p.as_of, p.series): p for p in points}
+    return tuple(found[key] for key in sorted(found))
 
 
 def episodes(points: Sequence[Point], *, grace: timedelta) -> tuple[Episode, ...]:
@@ -91,16 +99,28 @@ def episodes(points: Sequence[Point], *, grace: timedelta) -> tuple[Episode, ...
 
     A breach lasts for as long as conclusive verdicts show it: from one breach to the next, but not
     across an inconclusive one, and no further back than the window of the later one reaches. So a
-    gap in the data never counts as breach. A new champion ends the episode of the one before.
+    gap in the data never counts as breach. A new champion ends the episode of the one before. Each
+    series is folded for itself.
 
     Args:
         points: Any order; of two with one ``as_of``, the later in the sequence counts.
         grace: How long a breach must last before the rule fires.
     """
+    by_series = sorted(in_order(points), key=lambda point: point.series)
+    found = [
+        episode
+        for _, series in groupby(by_series, key=lambda point: point.series)
+        for episode in _fold(series, grace)
+    ]
+    return tuple(sorted(found, key=lambda episode: episode.since))
+
+
+def _fold(points: Iterable[Point], grace: timedelta) -> list[Episode]:
+    """The episodes of one series, its points in event time."""
     found: list[Episode] = []
     current: Episode | None = None
     known = datetime.min  # noqa: DTZ901 - only ever compared after it was set
-    for point in in_order(points):
+    for point in points:
         if current and point.subject not in {None, current.latest.subject}:
             found.append(replace(current, ended=point.as_of))
             current = None
@@ -114,7 +134,7 @@ def episodes(points: Sequence[Point], *, grace: timedelta) -> tuple[Episode, ...
             case Verdict.INCONCLUSIVE | Verdict.ERROR:
                 pass
         known = point.as_of
-    return (*found, current) if current else tuple(found)
+    return [*found, current] if current else found
 
 
 def _extend(episode: Episode | None, point: Point, known: datetime) -> Episode:

@@ -1,9 +1,10 @@
 """What a signal measured, and what the limit says of it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Literal, assert_never
+from typing import Any, Literal, assert_never
 
 from aiguard_dagster.core.durations import format_duration
 
@@ -51,6 +52,7 @@ class Measurement:
         coverage: Share, 0 to 1, of what should have been measured that was.
         parts: The few columns that explain the value, worst first.
         note: Why there is no value, or anything a reader must know; empty if nothing.
+        facts: JSON values that later evaluations of the same rule compare with; never rows.
     """
 
     value: float | None
@@ -60,6 +62,7 @@ class Measurement:
     coverage: float = 1.0
     parts: tuple[Part, ...] = ()
     note: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +110,7 @@ class Evaluation:
         subject: The champion's version that was judged; None for rules on the data alone.
         reason: One sentence for a reader.
         fingerprint: Names the inputs; the same inputs give the same fingerprint.
+        series: Which part of the table, where partitions are not only spans of time.
     """
 
     rule: str
@@ -116,6 +120,7 @@ class Evaluation:
     subject: str | None
     reason: str
     fingerprint: str = ""
+    series: str = ""
 
 
 def crosses(value: float, threshold: Threshold) -> bool:

@@ -1,36 +1,86 @@
-"""What a data signal is told besides the rows: the batch's window and the time."""
+"""What a data signal is told besides the rows: the window, the time, and whom it may ask."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
 
 import narwhals as nw
 
 from aiguard_dagster.core.errors import MeasurementError
-from aiguard_dagster.core.spec import Table
-from aiguard_dagster.core.verdicts import Window
+from aiguard_dagster.core.lifecycle import Point
+from aiguard_dagster.core.spec import AbsoluteLimit, DataSignal, Limit, Table
+from aiguard_dagster.core.verdicts import Threshold, Unit, Window
+from aiguard_dagster.signals.baseline import TableBaseline
 
 Frame = nw.LazyFrame[Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asset:
+    """What Dagster knows of the asset behind a table.
+
+    Attributes:
+        key: Its key, parts joined by ``/``.
+        owners: As declared.
+        description: As declared; empty where there is none.
+        tags: As declared.
+        columns: Declared column types by name, as the column schema in its metadata writes them.
+        descriptions: Declared column descriptions by name; only those that are not empty.
+        upstream: Keys of the assets that it is made from.
+        last_materialised: When it was last materialised; None when never.
+        partition_ends: Ends of the materialised time partitions in a span of time, and of all that
+            are due in it.
+    """
+
+    key: str
+    owners: tuple[str, ...] = ()
+    description: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    columns: Mapping[str, str] = field(default_factory=dict)
+    descriptions: Mapping[str, str] = field(default_factory=dict)
+    upstream: tuple[str, ...] = ()
+    last_materialised: Callable[[], datetime | None] | None = None
+    partition_ends: Callable[[Window], tuple[Sequence[datetime], Sequence[datetime]]] | None = None
+
+
+def _nobody() -> Any:  # noqa: ANN401 - it never returns
+    msg = "nobody can be asked here"
+    raise MeasurementError(msg)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
     """One batch of one table under judgement.
 
+    What costs a question to Dagster, MLflow or another table is a function, asked only by the
+    signals that need it.
+
     Attributes:
-        frame: The rows.
+        frame: The rows, as one lazy frame on polars, Spark or a database.
+        native: The rows as the user's IO manager gave them, for libraries that know their kind.
         table: What the columns mean.
         window: The partition's span of time; None for tables without time partitions.
         now: The time of the judgement.
-        recorded_types: Gives the columns and types that the champion's baseline recorded.
+        limit: The rule's limit; None where the guard names none.
+        asset: What Dagster knows of the asset.
+        accepted: Gives what the champion's baseline recorded of this table.
+        signature: Gives the champion's input columns and short type names.
+        past: Gives the rule's evaluations of earlier batches, in event time.
+        other: Gives another table of the guard, for the same partition.
     """
 
     frame: Frame
+    native: object
     table: Table
     window: Window | None
     now: datetime
-    recorded_types: Callable[[], Mapping[str, str]] | None = None
+    limit: Limit | None = None
+    asset: Asset | None = None
+    accepted: Callable[[], TableBaseline] = _nobody
+    signature: Callable[[], Mapping[str, str]] = _nobody
+    past: Callable[[], Sequence[Point]] = tuple
+    other: Callable[[str], "Batch"] = lambda _: _nobody()
 
     @property
     def as_of(self) -> datetime:
@@ -75,6 +125,19 @@ def as_utc(value: object) -> datetime:
         return datetime(value.year, value.month, value.day, tzinfo=UTC)
     msg = f"the time column holds {type(value).__name__}, not times"
     raise MeasurementError(msg)
+
+
+def threshold(signal: DataSignal, batch: Batch, unit: Unit = "number") -> Threshold:
+    """The limit in force: the rule's own, or the kind's.
+
+    Raises:
+        MeasurementError: The rule has no absolute limit, and its kind has none of its own.
+    """
+    value = batch.limit.value if isinstance(batch.limit, AbsoluteLimit) else signal.limits.default
+    if value is None or not (batch.limit is None or isinstance(batch.limit, AbsoluteLimit)):
+        msg = f"{signal.kind} takes an absolute limit\n\nHint: choose {signal.limits.choices}."
+        raise MeasurementError(msg)
+    return Threshold(value=value, direction=signal.direction, unit=unit)
 
 
 def row_count(batch: Batch) -> int:

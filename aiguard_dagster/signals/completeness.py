@@ -7,16 +7,14 @@ from math import ceil
 import narwhals as nw
 
 from aiguard_dagster.core.errors import MeasurementError
-from aiguard_dagster.core.spec import AbsoluteLimit, Completeness, Limit
+from aiguard_dagster.core.spec import Completeness
 from aiguard_dagster.core.verdicts import Measurement, Part, Threshold, Window
-from aiguard_dagster.signals.batch import Batch, as_utc, column, column_names, require
+from aiguard_dagster.signals.batch import Batch, as_utc, column, column_names, require, threshold
 
 MOST_PARTS = 5
 
 
-def measure_completeness(
-    signal: Completeness, limit: Limit | None, batch: Batch
-) -> tuple[Measurement, Threshold]:
+def measure_completeness(signal: Completeness, batch: Batch) -> tuple[Measurement, Threshold]:
     """Measure the smallest of the shares that are there, 0 to 1.
 
     The shares are: rows against ``min_rows``, time slots of length ``every`` with at least one row,
@@ -26,9 +24,6 @@ def measure_completeness(
     Raises:
         MeasurementError: A column is gone, or the limit is not an absolute share.
     """
-    if not isinstance(limit, AbsoluteLimit):
-        msg = "completeness takes an absolute limit, such as 90%"
-        raise MeasurementError(msg)
     columns = signal.columns or tuple(column_names(batch))
     require(batch, *columns)
     rows, nulls = _count(batch, columns)
@@ -46,7 +41,7 @@ def measure_completeness(
         parts=tuple(part for part in parts if part.value < 1)[:MOST_PARTS],
         note="" if parts else "no rows, and none was due",
     )
-    return measurement, Threshold(value=limit.value, direction="low", unit="share")
+    return measurement, threshold(signal, batch, "share")
 
 
 def _count(batch: Batch, columns: Sequence[str]) -> tuple[int, dict[str, int]]:

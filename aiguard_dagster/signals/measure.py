@@ -1,9 +1,10 @@
 """From a rule and its data to an evaluation: the one place that turns errors into a verdict."""
 
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import assert_never
+from typing import Any, assert_never
 
 from aiguard_dagster.core.errors import AIGuardError, MeasurementError
 from aiguard_dagster.core.spec import (
@@ -16,6 +17,7 @@ from aiguard_dagster.core.spec import (
     Rule,
     Schema,
 )
+from aiguard_dagster.core.spec.signals import SignalBase
 from aiguard_dagster.core.verdicts import Evaluation, Measurement, Threshold, Verdict, judge
 from aiguard_dagster.signals.baseline import Baseline, DriftReference
 from aiguard_dagster.signals.batch import Batch
@@ -27,6 +29,14 @@ from aiguard_dagster.signals.pandera import measure_pandera
 from aiguard_dagster.signals.performance import measure_performance
 from aiguard_dagster.signals.schema import measure_schema
 from aiguard_dagster.signals.window import WindowProfiles
+
+Measure = Callable[[Any, Batch], tuple[Measurement, Threshold]]
+MEASURES: Mapping[type[SignalBase], Measure] = {
+    Completeness: measure_completeness,
+    Freshness: measure_freshness,
+    Pandera: measure_pandera,
+    Schema: measure_schema,
+}
 
 
 def evaluate_batch(rule: Rule, batch: Batch) -> Evaluation:
@@ -97,20 +107,10 @@ def place_of(error: Exception) -> str:
 
 
 def _measure_batch(rule: Rule, batch: Batch) -> tuple[Measurement, Threshold]:
-    signal = rule.signal
-    match signal:
-        case Freshness():
-            return measure_freshness(signal, batch)
-        case Completeness():
-            return measure_completeness(signal, rule.limit, batch)
-        case Schema():
-            return measure_schema(signal, batch)
-        case Pandera():
-            return measure_pandera(signal, batch)
-        case Drift() | Performance() | Cost():
-            raise _wrong_door(rule)
-        case _:
-            assert_never(signal)
+    measure = MEASURES.get(type(rule.signal))
+    if measure is None:
+        raise _wrong_door(rule)
+    return measure(rule.signal, replace(batch, limit=rule.limit))
 
 
 def _wrong_door(rule: Rule) -> MeasurementError:

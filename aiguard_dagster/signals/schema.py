@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 import narwhals as nw
 
-from aiguard_dagster.core.errors import MeasurementError
 from aiguard_dagster.core.spec import Schema
 from aiguard_dagster.core.verdicts import Measurement, Part, Threshold
 from aiguard_dagster.signals.batch import Batch, row_count
@@ -38,7 +37,7 @@ def measure_schema(signal: Schema, batch: Batch) -> tuple[Measurement, Threshold
     """
     found = {name: type_name(dtype) for name, dtype in _types(batch).items()}
     parts = []
-    expected = signal.columns or recorded_types(batch)
+    expected = _expected(signal, batch)
     for name, declared in expected.items():
         if name not in found:
             parts.append(Part(name=name, value=1, text="gone"))
@@ -68,13 +67,7 @@ def _types(batch: Batch) -> Mapping[str, nw.dtypes.DType]:
     return {**schema, **none.schema}
 
 
-def recorded_types(batch: Batch) -> Mapping[str, str]:
-    """What the champion's baseline recorded of this table.
-
-    Raises:
-        MeasurementError: There is no baseline, or it does not hold the table.
-    """
-    if batch.recorded_types is None:
-        msg = "no columns are declared\n\nHint: declare columns, or give the guard a model."
-        raise MeasurementError(msg)
-    return batch.recorded_types()
+def _expected(signal: Schema, batch: Batch) -> Mapping[str, str]:
+    if signal.columns:
+        return {name: column.type for name, column in signal.columns.items()}
+    return batch.accepted().types

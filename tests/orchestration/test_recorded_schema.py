@@ -1,30 +1,31 @@
 """A schema rule without columns compares with what the champion's baseline recorded."""
 
+from datetime import UTC, datetime
+
+import narwhals as nw
 import polars as pl
 import pytest
 
 from aiguard_dagster.core.spec import Rule
 from aiguard_dagster.core.spec.guard import Table
 from aiguard_dagster.core.verdicts import Verdict
+from aiguard_dagster.signals.baseline import TableBaseline
+from aiguard_dagster.signals.batch import Batch
 from aiguard_dagster.signals.measure import evaluate_batch
+from aiguard_dagster.stats.grid import Grid
 
 RULE = Rule.model_validate({"name": "same", "signal": {"kind": "schema", "table": "features"}})
 RECORDED = {"load": "float", "kind": "string"}
 
 
 def verdict(frame, recorded=RECORDED):
-    from datetime import UTC, datetime
-
-    import narwhals as nw
-
-    from aiguard_dagster.signals.batch import Batch
-
     batch = Batch(
         frame=nw.from_native(frame).lazy(),
+        native=frame,
         table=Table(asset="features"),
         window=None,
         now=datetime(2026, 1, 1, tzinfo=UTC),
-        recorded_types=(lambda: recorded) if recorded else None,
+        accepted=lambda: TableBaseline(grid=Grid(columns={}), days={}, types=recorded),
     )
     return evaluate_batch(RULE, batch)
 

@@ -3,9 +3,9 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import narwhals as nw
 import polars as pl
 
+from aiguard_dagster.adapters.tables.rows import open_rows
 from aiguard_dagster.core.spec import Rule, Table
 from aiguard_dagster.core.verdicts import Window
 from aiguard_dagster.signals.batch import Batch
@@ -40,14 +40,19 @@ def rule_of(signal, limit=None):
     return Rule.model_validate({"name": "rule", "signal": signal, "limit": limit})
 
 
-def judged(signal, rows, *, limit=None, engine="polars", table=TABLE, day="2012-05-01", now=None):
+def judged(
+    signal, rows, *, limit=None, engine="polars", table=TABLE, day="2012-05-01", now=None, **asked
+):
     """One rule on one day's rows; ``day=None`` is a table without partitions."""
+    opened = open_rows(ENGINES[engine](rows))
     window = Window(start=day_of(day), end=day_of(day) + DAY) if day else None
     batch = Batch(
-        frame=nw.from_native(ENGINES[engine](rows)).lazy(),
+        frame=opened.frame,
+        native=opened.native,
         table=table,
         window=window,
         now=now or (window.end + DAY if window else day_of("2012-05-02")),
+        **asked,
     )
     return evaluate_batch(rule_of(signal, limit), batch)
 

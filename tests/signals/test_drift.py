@@ -32,7 +32,7 @@ def drift(rows, *, limit=BUDGET, days=14, engine="polars", **more):
     return judged({**DRIFT, **more}, batches, limit=limit, days=days)
 
 
-@pytest.mark.parametrize("limit", [BUDGET, 0.3])
+@pytest.mark.parametrize("limit", [BUDGET, 0.5])
 def test_all_engines_measure_the_same_drift(limit):
     found = [drift(WINDOW, limit=limit, engine=engine) for engine in ENGINES]
     assert len({said(evaluation) for evaluation in found}) == 1
@@ -121,7 +121,7 @@ def test_no_profile_and_profiles_of_no_rows_are_inconclusive():
     empty = [replace(empty[0], parts={"": replace(empty[0].parts[""], rows=0)})]
     for batches in ([], empty):
         found = judged(DRIFT, batches, limit=BUDGET, days=14)
-        assert (found.verdict, found.measurement.value) == (INCONCLUSIVE, None)
+        assert found.verdict is INCONCLUSIVE
         assert found.measurement.coverage == 0
 
 

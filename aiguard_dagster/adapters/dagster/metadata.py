@@ -30,12 +30,16 @@ def evaluation_metadata(evaluation: Evaluation) -> Metadata:
     if threshold is not None:
         found["aiguard/limit"] = dg.MetadataValue.float(float(threshold.value))
         found["aiguard/limit_source"] = dg.MetadataValue.text(threshold.source)
+    if evaluation.series:
+        found["aiguard/series"] = dg.MetadataValue.text(evaluation.series)
     if evaluation.subject is not None:
         found["aiguard/champion"] = dg.MetadataValue.text(evaluation.subject)
     if evaluation.fingerprint:
         found["aiguard/fingerprint"] = dg.MetadataValue.text(evaluation.fingerprint)
     if measurement.note:
         found["aiguard/note"] = dg.MetadataValue.text(measurement.note)
+    if measurement.facts:
+        found["aiguard/facts"] = dg.MetadataValue.json(dict(measurement.facts))
     if measurement.parts:
         found["aiguard/columns"] = dg.MetadataValue.table(
             records=[
@@ -68,6 +72,8 @@ def point_from_metadata(metadata: Mapping[str, dg.MetadataValue[Any]]) -> Point 
         value=_plain(metadata, "aiguard/value"),
         limit=_plain(metadata, "aiguard/limit"),
         n=_plain(metadata, "aiguard/n") or 0,
+        series=str(_plain(metadata, "aiguard/series") or ""),
+        facts=_plain(metadata, "aiguard/facts") or {},
     )
 
 

@@ -5,12 +5,13 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from aiguard_dagster.core.durations import Duration, PositiveDuration
 from aiguard_dagster.core.spec.base import Spec
 from aiguard_dagster.core.spec.limits import LimitField
 from aiguard_dagster.core.spec.signals import Signal
+from aiguard_dagster.core.spec.sources import Source
 from aiguard_dagster.core.words import with_hint
 
 NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_]{0,63}$"
@@ -78,7 +79,7 @@ class Table(Spec):
     asset: Annotated[str, Field(pattern=ASSET_PATTERN)]
     """Asset key, parts joined by ``/``."""
     time: Column | None = None
-    """The event-time column; naive values are read as UTC."""
+    """The event-time column; naive values are read in ``time_zone``."""
     key: tuple[Column, ...] = ()
     """Columns that name a row, to join predictions to features; the time column when left out."""
     prediction: Column | None = None
@@ -88,6 +89,13 @@ class Table(Spec):
     """The column that says which version made the prediction."""
     cost: Column | None = None
     """The column with the cost of each prediction."""
+    time_zone: str = "UTC"
+    """Where naive times of the time column are meant, such as ``America/New_York``."""
+    source: Source | None = None
+    """Where the rows are; the asset's own IO manager loads them when left out."""
+    schedule: Column | None = None
+    """Cron times at which the checks on the data run by themselves, such as ``0 * * * *``. An asset
+    that Dagster does not materialise is checked every hour when left out."""
 
     @property
     def asset_path(self) -> tuple[str, ...]:
@@ -114,6 +122,10 @@ class Rule(Spec):
     owner: str | None = None
     """Who decides on this rule; the guard's owner when left out."""
 
+    def on(self, table: str) -> "Rule":
+        """The same rule on another table."""
+        return self.model_copy(update={"signal": self.signal.model_copy(update={"table": table})})
+
 
 class Guard(Spec):
     """Everything declared for one production model."""
@@ -134,6 +146,15 @@ class Guard(Spec):
     """After an action on the model, no further one for this long, in event time."""
     silence: PositiveDuration = timedelta(days=3)
     """A rule that has had no ``ok`` and no ``breach`` for this long is escalated to the owner."""
+
+    @field_validator("rules")
+    @classmethod
+    def _only_table(cls, rules: tuple[Rule, ...], info: ValidationInfo) -> tuple[Rule, ...]:
+        """Where there is one table, rules need not name it."""
+        tables = list(info.data.get("tables", ()))
+        if len(tables) != 1:
+            return rules
+        return tuple(rule if rule.signal.table else rule.on(tables[0]) for rule in rules)
 
     def owner_of(self, rule: Rule) -> str:
         """Who decides on this rule."""

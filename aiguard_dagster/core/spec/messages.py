@@ -23,13 +23,12 @@ from aiguard_dagster.core.spec.limits import (
     BaselineLimit,
     FalseAlarmLimit,
 )
-from aiguard_dagster.core.spec.signals import IMPORT_PATTERN, DataSignal, DeltaSignal
+from aiguard_dagster.core.spec.signals import IMPORT_PATTERN, Signal
 from aiguard_dagster.core.spec.yaml_text import Place, format_place
 from aiguard_dagster.core.words import did_you_mean, shown, split_hint
 
 KINDS: Mapping[str, type[Spec]] = {
-    model.model_fields["kind"].default: model
-    for model in (*get_args(DataSignal), *get_args(DeltaSignal))
+    model.model_fields["kind"].default: model for model in get_args(get_args(Signal)[0])
 }
 LIMITS: Mapping[str, type[Spec]] = {
     "absolute": AbsoluteLimit,

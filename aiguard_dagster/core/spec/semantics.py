@@ -1,21 +1,14 @@
 """What the models alone cannot see: whether the parts of a guard fit each other."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import timedelta
 from typing import assert_never
 
 from aiguard_dagster.core.durations import format_duration
 from aiguard_dagster.core.errors import Problem
 from aiguard_dagster.core.spec.guard import Action, Guard, Rule
 from aiguard_dagster.core.spec.limits import AbsoluteLimit, BaselineLimit, FalseAlarmLimit
-from aiguard_dagster.core.spec.signals import (
-    Completeness,
-    Cost,
-    Drift,
-    Freshness,
-    Pandera,
-    Performance,
-    Schema,
-)
+from aiguard_dagster.core.spec.signals import Custom, DeltaSignal, Performance
 from aiguard_dagster.core.words import did_you_mean
 
 Found = tuple[str, str, str]
@@ -41,7 +34,8 @@ def find_problems(
         if earlier != number:
             what = f"rules[{earlier}] is named {rule.name!r} too"
             found.append((f"{path}.name", what, "a rule's name names its check; choose another."))
-        found += [*_table(guard, rule, path), *_limit(rule, path), *_action(guard, rule, path)]
+        found += [*_table(guard, rule, path), *_options(rule, path), *_limit(rule, path)]
+        found += _action(guard, rule, path)
         if positions is None:
             found += _scored(guard, rule, path)
     return [Problem(file=file, path=path, what=what, hint=hint) for path, what, hint in found]
@@ -75,107 +69,95 @@ def find_problems_between(guards: Iterable[tuple[Guard, str]]) -> list[Problem]:
 
 def _table(guard: Guard, rule: Rule, path: str) -> Iterator[Found]:
     name = rule.signal.table
+    if not name:
+        hint = f"the guard has several: {', '.join(guard.tables)}."
+        yield (f"{path}.signal.table", "no table is named", hint)
+        return
     if name not in guard.tables:
         declared = f"the declared tables are {', '.join(guard.tables)}."
         hint = did_you_mean(name, guard.tables, declared)
         yield (f"{path}.signal.table", f"no table {name!r} is declared", hint)
         return
-    for column in _needed(rule):
-        if getattr(guard.tables[name], column) is None:
+    for option, other in rule.signal.others.items():
+        if other not in guard.tables:
+            declared = f"the declared tables are {', '.join(guard.tables)}."
+            hint = did_you_mean(other, guard.tables, declared)
+            yield (f"{path}.signal.{option}", f"no table {other!r} is declared", hint)
+    for column in rule.signal.needs:
+        if not getattr(guard.tables[name], column):
+            named = {"row_key": "key"}.get(column, column)
             yield (
                 f"{path}.signal.table",
-                f"{rule.signal.kind} needs the {column} column of {name!r}, which names none",
-                f"add {column}: and the column's name to tables.{name}.",
+                f"{rule.signal.kind} needs the {named} column of {name!r}, which names none",
+                f"add {named}: and the column's name to tables.{name}.",
             )
 
 
-def _needed(rule: Rule) -> tuple[str, ...]:
-    """The columns of its table that a signal cannot do without, as fields of a table."""
-    match rule.signal:
-        case Freshness() | Drift():
-            return ("time",)
-        case Completeness(every=every):
-            return ("time",) if every else ()
-        case Performance():
-            return ("time", "prediction", "label")
-        case Cost():
-            return ("time", "cost")
-        case Schema() | Pandera():
-            return ()
-        case _:
-            assert_never(rule.signal)
+def _options(rule: Rule, path: str) -> Iterator[Found]:
+    for below, what, hint in rule.signal.problems():
+        yield (f"{path}.signal{'.' if below else ''}{below}", what, hint)
 
 
 def _limit(rule: Rule, path: str) -> Iterator[Found]:
     signal, limit, where = rule.signal, rule.limit, f"{path}.limit"
-    own = {
-        "freshness": "max_age is its limit",
-        "schema": "any difference is a breach",
-        "pandera": "any failure is a breach",
-    }
-    if signal.kind in own:
+    takes = signal.limits
+    if takes.refused:
         if limit is not None:
-            yield (where, f"{signal.kind} takes no limit: {own[signal.kind]}", "take it out.")
+            yield (where, f"{signal.kind} takes no limit: {takes.refused}", "take it out.")
         return
     match limit:
         case None:
-            yield (where, f"{signal.kind} needs a limit", f"choose {_choices(rule)}.")
+            if takes.default is None:
+                yield (where, f"{signal.kind} needs a limit", f"choose {takes.choices}.")
         case AbsoluteLimit(value=value):
             yield from _absolute(rule, value, where)
         case FalseAlarmLimit(false_alarm_every=every):
-            if not isinstance(signal, Drift):
-                yield (
-                    f"{where}.false_alarm_every",
-                    f"{signal.kind} cannot be calibrated to a false-alarm budget",
-                    f"choose {_choices(rule)}.",
-                )
-            elif every <= signal.window:
-                window = format_duration(signal.window)
-                what = f"{format_duration(every)} can never be met: one window alone is {window}"
-                hint = "make it several times the window, such as 90d."
-                yield (f"{where}.false_alarm_every", what, hint)
+            yield from _budget(rule, every, f"{where}.false_alarm_every")
         case BaselineLimit():
             yield from _relative(rule, limit, where)
         case _:
             assert_never(limit)
 
 
+def _budget(rule: Rule, every: timedelta, where: str) -> Iterator[Found]:
+    signal = rule.signal
+    if not signal.limits.budget or not isinstance(signal, DeltaSignal):
+        what = f"{signal.kind} cannot be calibrated to a false-alarm budget"
+        yield (where, what, f"choose {signal.limits.choices}.")
+    elif every <= signal.window:
+        window = format_duration(signal.window)
+        what = f"{format_duration(every)} can never be met: one window alone is {window}"
+        yield (where, what, "make it several times the window, such as 90d.")
+
+
 def _absolute(rule: Rule, value: float, where: str) -> Iterator[Found]:
     """Values have ends: shares, scores and distances lie in 0 to 1, errors and costs above 0."""
     signal = rule.signal
+    if isinstance(signal, Custom):
+        return
     if signal.direction == "low":
         never, always, span = value <= 0, value > 1, "more than 0 and at most 100%, such as 95%"
         ends = ("below 0", "above 1")
     else:
-        bounded = isinstance(signal, Drift)
-        never, always = bounded and value >= 1, value < 0
-        span = "from 0 to less than 1, such as 0.2" if bounded else "0 or more"
+        never, always = signal.limits.share and value >= 1, value < 0
+        span = "from 0 to less than 1, such as 0.2" if signal.limits.share else "0 or more"
         ends = ("above 1", "below 0")
     if never:
-        what = f"{value:g} can never be crossed: {_subject(rule)} is never {ends[0]}"
+        what = f"{value:g} can never be crossed: {signal.subject} is never {ends[0]}"
         yield (where, what, f"give {span}.")
     if always:
-        what = f"{value:g} is always crossed: {_subject(rule)} is never {ends[1]}"
+        what = f"{value:g} is always crossed: {signal.subject} is never {ends[1]}"
         yield (where, what, f"give {span}.")
-
-
-def _subject(rule: Rule) -> str:
-    match rule.signal:
-        case Performance(metric=metric):
-            return metric
-        case Drift():
-            return "a Jensen-Shannon distance"
-        case signal:
-            return signal.kind
 
 
 def _relative(rule: Rule, limit: BaselineLimit, where: str) -> Iterator[Found]:
     signal = rule.signal
-    if not isinstance(signal, Performance | Cost):
-        yield (where, f"{signal.kind} has no single baseline value", f"choose {_choices(rule)}.")
+    if not signal.limits.relative:
+        what = f"{signal.kind} has no single baseline value"
+        yield (where, what, f"choose {signal.limits.choices}.")
         return
     high = signal.direction == "high"
-    subject = _subject(rule)
+    subject = signal.subject
     if high and limit.below_baseline is not None:
         what = f"{subject} is worse when higher, so below its baseline is no breach"
         yield (f"{where}.below_baseline", what, "use above_baseline.")
@@ -186,18 +168,6 @@ def _relative(rule: Rule, limit: BaselineLimit, where: str) -> Iterator[Found]:
         share = f"{limit.below_baseline * 100:.4g}%"
         what = f"{share} below can never be crossed: {subject} is never below 0"
         yield (f"{where}.below_baseline", what, "give less than 100%.")
-
-
-def _choices(rule: Rule) -> str:
-    match rule.signal:
-        case Drift():
-            return "false_alarm_every, or a distance such as 0.2"
-        case Performance() as signal if signal.direction == "low":
-            return "below_baseline, or a value such as 95%"
-        case Performance() | Cost():
-            return "above_baseline, or a value"
-        case _:
-            return "a share such as 90%"
 
 
 def _scored(guard: Guard, rule: Rule, path: str) -> Iterator[Found]:
@@ -221,17 +191,16 @@ def _scored(guard: Guard, rule: Rule, path: str) -> Iterator[Found]:
 
 
 def _action(guard: Guard, rule: Rule, path: str) -> Iterator[Found]:
-    hint = "add model: {name: ...} to the guard"
-    if rule.signal.judges_data:
-        if rule.action is Action.ROLLBACK:
-            what = f"{rule.signal.kind} judges the data, which no other version of the model mends"
-            yield (f"{path}.action", what, "use hold, or notify.")
-        elif guard.model is None and isinstance(rule.signal, Schema) and not rule.signal.columns:
-            what = "without columns it compares with a model's baseline, and the guard has no model"
-            yield (f"{path}.signal", what, "declare columns, or add model: {name: ...}.")
-    elif guard.model is None:
-        what = f"{rule.signal.kind} compares with a model's baseline, and the guard has no model"
-        yield (f"{path}.signal.kind", what, f"{hint}.")
-        if rule.action is Action.ROLLBACK:
-            what = "a rollback needs a model, and the guard has none"
-            yield (f"{path}.action", what, f"{hint}, or use notify.")
+    hint, signal = "add model: {name: ...} to the guard", rule.signal
+    if signal.judges_data and rule.action is Action.ROLLBACK:
+        what = f"{signal.kind} judges the data, which no other version of the model mends"
+        yield (f"{path}.action", what, "use hold, or notify.")
+    if guard.model is not None:
+        return
+    if signal.needs_model:
+        where = f"{path}.signal" if signal.judges_data else f"{path}.signal.kind"
+        what = f"{signal.needs_model}, and the guard has no model"
+        yield (where, what, f"{hint}.")
+    if rule.action is Action.ROLLBACK and not signal.judges_data:
+        what = "a rollback needs a model, and the guard has none"
+        yield (f"{path}.action", what, f"{hint}, or use notify.")

@@ -1,0 +1,44 @@
+"""The rows of a batch as the signals want them: one lazy frame, read once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import narwhals as nw
+import polars as pl
+
+from aiguard_dagster.adapters.tables.frames import as_lazy
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The rows of one batch.
+
+    Attributes:
+        frame: One lazy frame: polars for all that lives in this process, else the engine's own.
+        native: The rows as they came, for libraries that know their kind.
+    """
+
+    frame: "nw.LazyFrame[Any]"
+    native: object
+
+
+def open_rows(value: Any) -> Rows:  # noqa: ANN401 - whatever the user's IO manager gives
+    """Take what an IO manager loaded; a mapping of partitions is put together.
+
+    What lives in this process becomes polars, so that every engine counts alike: pandas' NaN is
+    null, as pandas itself means it. A lazy frame is collected, so that it is read once whatever the
+    number of checks.
+
+    Raises:
+        MeasurementError: It is no table, or one that cannot be read.
+    """
+    if isinstance(value, Mapping) and value:
+        return open_rows(pl.concat([_collected(part) for part in value.values()], how="vertical"))
+    collected = _collected(value)
+    native = collected if isinstance(value, pl.LazyFrame) else value
+    return Rows(frame=nw.from_native(collected.lazy()), native=native)
+
+
+def _collected(value: Any) -> pl.DataFrame:  # noqa: ANN401 - whatever the user's IO manager gives
+    return as_lazy(value).collect()

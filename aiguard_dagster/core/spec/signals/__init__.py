@@ -1,0 +1,73 @@
+"""What can be measured: one model a kind, one file a kind, told apart by ``kind``."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from aiguard_dagster.core.spec.signals.base import (
+    IMPORT_PATTERN,
+    DataSignal,
+    DeltaSignal,
+    Layer,
+    Limits,
+    SignalBase,
+)
+from aiguard_dagster.core.spec.signals.completeness import Completeness
+from aiguard_dagster.core.spec.signals.cost import Cost
+from aiguard_dagster.core.spec.signals.custom import Custom
+from aiguard_dagster.core.spec.signals.drift import Drift
+from aiguard_dagster.core.spec.signals.expectations import Expectations
+from aiguard_dagster.core.spec.signals.freshness import Freshness
+from aiguard_dagster.core.spec.signals.labels import Labels
+from aiguard_dagster.core.spec.signals.metadata import Metadata
+from aiguard_dagster.core.spec.signals.pandera import Pandera
+from aiguard_dagster.core.spec.signals.performance import Performance
+from aiguard_dagster.core.spec.signals.reconcile import Reconcile
+from aiguard_dagster.core.spec.signals.schema import Schema
+from aiguard_dagster.core.spec.signals.skew import Skew
+from aiguard_dagster.core.spec.signals.unique import Unique
+from aiguard_dagster.core.spec.signals.values import Values
+
+Signal = Annotated[
+    Freshness
+    | Schema
+    | Completeness
+    | Unique
+    | Values
+    | Pandera
+    | Expectations
+    | Reconcile
+    | Skew
+    | Labels
+    | Metadata
+    | Custom
+    | Drift
+    | Performance
+    | Cost,
+    Field(discriminator="kind"),
+]
+
+__all__ = [
+    "IMPORT_PATTERN",
+    "Completeness",
+    "Cost",
+    "Custom",
+    "DataSignal",
+    "DeltaSignal",
+    "Drift",
+    "Expectations",
+    "Freshness",
+    "Labels",
+    "Layer",
+    "Limits",
+    "Metadata",
+    "Pandera",
+    "Performance",
+    "Reconcile",
+    "Schema",
+    "Signal",
+    "SignalBase",
+    "Skew",
+    "Unique",
+    "Values",
+]
