@@ -1,23 +1,32 @@
 """From guards to Dagster definitions: the one function that the other doors call."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
+from aiguard_dagster.adapters.tables.sources import find_source_problems
 from aiguard_dagster.core.errors import Problem, SpecError
 from aiguard_dagster.core.spec import Guard
 from aiguard_dagster.core.spec.semantics import find_problems, find_problems_between
+from aiguard_dagster.core.words import did_you_mean
+from aiguard_dagster.orchestration.assets import KnownAsset, know
 from aiguard_dagster.orchestration.clock import Clock, wall_clock
 from aiguard_dagster.orchestration.delta_sensor import build_delta_checks, build_delta_sensor
 from aiguard_dagster.orchestration.keys import check_key, delta_rules, guard_key, table_key
-from aiguard_dagster.orchestration.loading import build_row_manager, row_manager_key
-from aiguard_dagster.orchestration.partitions import Partitions
+from aiguard_dagster.orchestration.partitions import dimension_names, time_partitions
 from aiguard_dagster.orchestration.profiles import build_profile_asset
 from aiguard_dagster.orchestration.quality import build_quality_check
-from aiguard_dagster.orchestration.resources import MLFLOW, PROFILES, MLflowResource, ProfileStore
+from aiguard_dagster.orchestration.resources import (
+    MLFLOW,
+    PROFILES,
+    MLflowResource,
+    ProfileStore,
+    ResourceKeys,
+)
 from aiguard_dagster.orchestration.rollback import build_rollback_job
+from aiguard_dagster.orchestration.schedules import build_check_schedules
 from aiguard_dagster.orchestration.stop_rules import build_stop_rule_sensor
 
 
@@ -89,37 +98,50 @@ def guard_additions(
     problems += [p for guard in guards for p in _find_load_problems(guard, graph)]
     if problems:
         raise SpecError(problems)
-    partitions = {
-        guard.name: {
-            table: graph.get(table_key(guard, table)).partitions_def for table in guard.tables
-        }
+    keys, resources = _resources(definitions, mlflow, profiles, name)
+    known = {
+        guard.name: {table: know(graph, spec) for table, spec in guard.tables.items()}
         for guard in guards
+    }
+    partitions = {
+        guard: {table: asset.partitions_def for table, asset in assets.items()}
+        for guard, assets in known.items()
     }
     checks: list[dg.AssetChecksDefinition] = []
     assets: list[dg.AssetsDefinition | dg.AssetSpec] = []
     jobs: list[dg.JobDefinition] = []
+    schedules: list[dg.ScheduleDefinition] = []
     for guard in guards:
-        mine = partitions[guard.name]
-        loaders = {
-            table: row_manager_key(_io_manager_key(graph, table_key(guard, table)))
-            for table in guard.tables
-        }
-        checks += _quality_checks(guard, mine, loaders, clock)
-        profiled = sorted({signal.table for _, signal in delta_rules(guard)})
-        for table in profiled:
+        mine = known[guard.name]
+        for table, asset in mine.items():
+            quality = build_quality_check(
+                guard=guard, table=table, assets=mine, keys=keys, clock=clock
+            )
+            if quality is None:
+                continue
+            checks.append(quality)
+            schedules += build_check_schedules(
+                name=f"{guard.name}__{table}", checks=quality, asset=asset, clock=clock
+            )
+        for table in sorted({signal.table for _, signal in delta_rules(guard)}):
             assets.append(
-                build_profile_asset(
-                    guard=guard,
-                    table=table,
-                    partitions_def=mine[table],
-                    input_manager_key=loaders[table],
+                build_profile_asset(guard=guard, table=table, asset=mine[table], keys=keys)
+            )
+            checks.append(
+                build_delta_checks(
+                    guard=guard, table=table, partitions=partitions[guard.name], keys=keys
                 )
             )
-            checks.append(build_delta_checks(guard=guard, table=table, partitions=mine))
         assets.append(_guard_asset(guard))
         if guard.model is not None:
             jobs.append(
-                build_rollback_job(guard=guard, tables=tables, partitions=mine, clock=clock)
+                build_rollback_job(
+                    guard=guard,
+                    tables=tables,
+                    partitions=partitions[guard.name],
+                    keys=keys,
+                    clock=clock,
+                )
             )
     modelled = [guard for guard in guards if delta_rules(guard)]
     profiled_partitions = {
@@ -143,6 +165,7 @@ def guard_additions(
                 name=f"{name}_deltas",
                 guards=modelled,
                 partitions=profiled_partitions,
+                keys=keys,
                 clock=clock,
                 minimum_interval_seconds=minimum_interval_seconds,
             )
@@ -151,29 +174,10 @@ def guard_additions(
         assets=assets,
         asset_checks=checks,
         jobs=jobs,
+        schedules=schedules,
         sensors=sensors,
-        resources={**_resources(definitions, mlflow, profiles), **_row_managers(guards, graph)},
+        resources=resources,
     )
-
-
-def _quality_checks(
-    guard: Guard, partitions: Mapping[str, Partitions], loaders: Mapping[str, str], clock: Clock
-) -> list[dg.AssetChecksDefinition]:
-    found = []
-    for table in guard.tables:
-        rules = [r for r in guard.rules if r.signal.judges_data and r.signal.table == table]
-        if rules:
-            found.append(
-                build_quality_check(
-                    guard=guard,
-                    table=table,
-                    rules=rules,
-                    partitions_def=partitions[table],
-                    input_manager_key=loaders[table],
-                    clock=clock,
-                )
-            )
-    return found
 
 
 def _guard_asset(guard: Guard) -> dg.AssetSpec:
@@ -191,30 +195,24 @@ def _guard_asset(guard: Guard) -> dg.AssetSpec:
 
 
 def _resources(
-    definitions: dg.Definitions, mlflow: MLflowResource | None, profiles: ProfileStore | None
-) -> dict[str, Any]:
+    definitions: dg.Definitions,
+    mlflow: MLflowResource | None,
+    profiles: ProfileStore | None,
+    name: str,
+) -> tuple[ResourceKeys, dict[str, Any]]:
+    """The project's own resources, or ones under keys that no other call of ours takes."""
     own = definitions.resources or {}
-    found: dict[str, Any] = {}
-    if MLFLOW not in own:
-        found[MLFLOW] = mlflow or MLflowResource()
-    if PROFILES not in own:
-        found[PROFILES] = profiles or ProfileStore(path=str(Path.cwd() / "aiguard_profiles"))
-    return found
-
-
-def _io_manager_key(graph: Any, key: dg.AssetKey) -> str:  # noqa: ANN401 - Dagster's graph
-    """The IO manager of one of the user's assets."""
-    return str(graph.get(key).assets_def.get_io_manager_key_for_asset_key(key))
-
-
-def _row_managers(guards: Sequence[Guard], graph: Any) -> dict[str, Any]:  # noqa: ANN401
-    """One loader for each IO manager that guarded assets use."""
-    used = {
-        _io_manager_key(graph, table_key(guard, table))
-        for guard in guards
-        for table in guard.tables
-    }
-    return {row_manager_key(key): build_row_manager(key) for key in sorted(used)}
+    added: dict[str, Any] = {}
+    keys = ResourceKeys(
+        mlflow=MLFLOW if MLFLOW in own and mlflow is None else f"{name}_mlflow",
+        profiles=PROFILES if PROFILES in own and profiles is None else f"{name}_profiles",
+    )
+    if keys.mlflow not in own:
+        added[keys.mlflow] = mlflow or MLflowResource()
+    if keys.profiles not in own:
+        folder = str(Path.cwd() / "aiguard_profiles")
+        added[keys.profiles] = profiles or ProfileStore(path=folder)
+    return keys, added
 
 
 def _find_load_problems(guard: Guard, graph: Any) -> list[Problem]:  # noqa: ANN401 - Dagster's graph
@@ -228,27 +226,21 @@ def _find_load_problems(guard: Guard, graph: Any) -> list[Problem]:  # noqa: ANN
                     file=f"guard {guard.name}",
                     path=f"tables.{name}.asset",
                     what=f"the project has no asset {table.asset!r}",
-                    hint=f"the assets are: {', '.join(known) or 'none'}.",
+                    hint=did_you_mean(
+                        table.asset, known, f"the assets are: {', '.join(known) or 'none'}."
+                    ),
                 )
             )
     profiled = {signal.table for _, signal in delta_rules(guard)}
-    watched = {rule.signal.table for rule in guard.rules}
     for name, table in guard.tables.items():
-        if name not in watched or table.asset not in known:
+        if table.asset not in known:
             continue
-        found = graph.get(table_key(guard, name)).partitions_def
-        if isinstance(found, dg.TimeWindowPartitionsDefinition):
-            continue
-        if found is not None or name in profiled:
-            kind = "no partitions" if found is None else type(found).__name__
-            what = f"{table.asset} has {kind}, and verdicts are given for spans of time"
-            hint = "partition it by time (daily, hourly, …)"
-            hint += "." if name in profiled else ", or not at all."
-            problems.append(
-                Problem(
-                    file=f"guard {guard.name}", path=f"tables.{name}.asset", what=what, hint=hint
-                )
+        problems += [
+            Problem(file=f"guard {guard.name}", path=f"tables.{name}.{below}", what=what, hint=hint)
+            for below, what, hint in _table_problems(
+                know(graph, table), is_profiled=name in profiled
             )
+        ]
     taken = set(graph.asset_check_keys)
     for position, rule in enumerate(guard.rules):
         if rule.signal.table in guard.tables and check_key(guard, rule) in taken:
@@ -262,3 +254,23 @@ def _find_load_problems(guard: Guard, graph: Any) -> list[Problem]:  # noqa: ANN
                 )
             )
     return problems
+
+
+def _table_problems(asset: KnownAsset, *, is_profiled: bool) -> Iterator[tuple[str, str, str]]:
+    """What does not fit between a table and its asset: path below the table, what, hint."""
+    partitions_def, times = asset.partitions_def, time_partitions(asset.partitions_def)
+    if is_profiled and (times is None or times is not partitions_def):
+        kind = "no partitions" if partitions_def is None else type(partitions_def).__name__
+        what = f"{asset.table.asset} has {kind}, and a model is judged over spans of time"
+        yield ("asset", what, "partition it by time (daily, hourly, …).")
+    if asset.table.source is not None:
+        yield from (
+            (f"source{'.' if below else ''}{below}", what, hint)
+            for below, what, hint in find_source_problems(
+                asset.table.source,
+                asset.table,
+                dimensions=dimension_names(partitions_def),
+                has_time=times is not None,
+                partitioned=partitions_def is not None,
+            )
+        )

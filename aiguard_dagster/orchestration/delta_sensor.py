@@ -17,7 +17,7 @@ from aiguard_dagster.orchestration.clock import Clock
 from aiguard_dagster.orchestration.keys import check_key, delta_rules, profile_key, table_key
 from aiguard_dagster.orchestration.partitions import Partitions
 from aiguard_dagster.orchestration.quality import severity
-from aiguard_dagster.orchestration.resources import MLFLOW, PROFILES
+from aiguard_dagster.orchestration.resources import ResourceKeys
 from aiguard_dagster.orchestration.ticks import for_each_guard
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ LIVE = [
 
 
 def build_delta_checks(
-    *, guard: Guard, table: str, partitions: Mapping[str, Partitions]
+    *, guard: Guard, table: str, partitions: Mapping[str, Partitions], keys: ResourceKeys
 ) -> dg.AssetChecksDefinition:
     """The checks that the sensor reports to; executed by hand they judge the newest partition."""
     rules = {
@@ -61,7 +61,7 @@ def build_delta_checks(
             for name, (rule, _) in rules.items()
         ],
         can_subset=True,
-        required_resource_keys={MLFLOW, PROFILES},
+        required_resource_keys={keys.mlflow, keys.profiles},
     )
     def deltas(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
         run = context.op_execution_context.run
@@ -73,8 +73,8 @@ def build_delta_checks(
             guard=guard,
             partitions=partitions,
             instance=context.instance,
-            registry=getattr(context.resources, MLFLOW).registry(guard),
-            store=getattr(context.resources, PROFILES),
+            registry=getattr(context.resources, keys.mlflow).registry(guard),
+            store=getattr(context.resources, keys.profiles),
         )
         for key in context.selected_asset_check_keys:
             rule, signal = rules[key.name]
@@ -99,6 +99,7 @@ def build_delta_sensor(
     name: str,
     guards: Sequence[Guard],
     partitions: Mapping[str, Mapping[str, Partitions]],
+    keys: ResourceKeys,
     clock: Clock,
     minimum_interval_seconds: int,
 ) -> dg.SensorDefinition:
@@ -107,7 +108,7 @@ def build_delta_sensor(
     @dg.sensor(
         name=name,
         minimum_interval_seconds=minimum_interval_seconds,
-        required_resource_keys={MLFLOW, PROFILES},
+        required_resource_keys={keys.mlflow, keys.profiles},
         target=dg.AssetSelection.assets(
             *(profile_key(guard, table) for guard in guards for table in partitions[guard.name])
         ),
@@ -123,7 +124,7 @@ def build_delta_sensor(
         def work(guard: Guard) -> None:
             mine = partitions[guard.name]
             requests.extend(profiles_wanted(context.instance, guard, mine))
-            registry = getattr(context.resources, MLFLOW).registry(guard)
+            registry = getattr(context.resources, keys.mlflow).registry(guard)
             try:
                 registry.observe(now=clock())
             except ActionError as error:  # A user who may only read can still measure.
@@ -133,7 +134,7 @@ def build_delta_sensor(
                 partitions=mine,
                 instance=context.instance,
                 registry=registry,
-                store=getattr(context.resources, PROFILES),
+                store=getattr(context.resources, keys.profiles),
             )
             signature = evaluator.signature()
             if seen.get(guard.name) == signature:

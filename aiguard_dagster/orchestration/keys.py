@@ -20,9 +20,14 @@ def table_key(guard: Guard, table: str) -> dg.AssetKey:
     return dg.AssetKey(list(guard.tables[table].asset_path))
 
 
+def check_name(guard: Guard, rule: Rule) -> str:
+    """The name of a rule's check."""
+    return f"{guard.name}__{rule.name}"
+
+
 def check_key(guard: Guard, rule: Rule) -> dg.AssetCheckKey:
     """The check on the user's asset that a rule reports to."""
-    return dg.AssetCheckKey(table_key(guard, rule.signal.table), f"{guard.name}__{rule.name}")
+    return dg.AssetCheckKey(table_key(guard, rule.signal.table), check_name(guard, rule))
 
 
 def delta_rules(guard: Guard) -> list[tuple[Rule, DeltaSignal]]:

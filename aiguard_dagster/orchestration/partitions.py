@@ -1,27 +1,74 @@
-"""Partitions as windows of event time."""
+"""Partitions of Dagster as spans of event time and series."""
 
+from collections.abc import Sequence
 from datetime import UTC
 
 import dagster as dg
 
+from aiguard_dagster.core.partition import Partition
 from aiguard_dagster.core.verdicts import Window
 
 Partitions = dg.PartitionsDefinition[str] | None
 
 
+def time_partitions(partitions_def: Partitions) -> dg.TimeWindowPartitionsDefinition | None:
+    """The partitions' time dimension; None where there is none."""
+    if isinstance(partitions_def, dg.TimeWindowPartitionsDefinition):
+        return partitions_def
+    if isinstance(partitions_def, dg.MultiPartitionsDefinition):
+        for dimension in partitions_def.partitions_defs:
+            if isinstance(dimension.partitions_def, dg.TimeWindowPartitionsDefinition):
+                return dimension.partitions_def
+    return None
+
+
+def dimension_names(partitions_def: Partitions) -> tuple[str, ...]:
+    """The names of the dimensions; empty where there is but one."""
+    if isinstance(partitions_def, dg.MultiPartitionsDefinition):
+        return tuple(sorted(partitions_def.partition_dimension_names))
+    return ()
+
+
 def window_of(partitions_def: Partitions, key: str) -> Window | None:
-    """The window of one partition, in UTC; None where partitions are not spans of time."""
+    """The window of one time partition, in UTC; None where partitions are not spans of time."""
     if not isinstance(partitions_def, dg.TimeWindowPartitionsDefinition):
         return None
     found = partitions_def.time_window_for_partition_key(key)
     return Window(start=found.start.astimezone(UTC), end=found.end.astimezone(UTC))
 
 
-def window_in_hand(context: dg.OpExecutionContext, partitions_def: Partitions) -> Window | None:
-    """The window of the partition, or range of partitions, that a run is about."""
-    if not isinstance(partitions_def, dg.TimeWindowPartitionsDefinition):
+def partition_of(partitions_def: dg.PartitionsDefinition[str], key: str) -> Partition:
+    """What a partition key stands for."""
+    if not isinstance(partitions_def, dg.MultiPartitionsDefinition):
+        window = window_of(partitions_def, key)
+        return Partition(key=key, window=window, series="" if window else key)
+    keys = partitions_def.get_partition_key_from_str(key).keys_by_dimension
+    window, rest = None, []
+    for dimension in partitions_def.partitions_defs:
+        found = window_of(dimension.partitions_def, keys[dimension.name])
+        window = window or found
+        rest += [] if found else [keys[dimension.name]]
+    return Partition(key=key, dimensions=dict(keys), window=window, series="|".join(sorted(rest)))
+
+
+def in_hand(
+    context: dg.OpExecutionContext, partitions_def: Partitions
+) -> tuple[Partition, ...] | None:
+    """The partitions that a run is about; None where there are none, or none is named."""
+    if partitions_def is None or not (context.has_partition_key or context.has_partition_key_range):
         return None
-    if not context.has_partition_key and not context.has_partition_key_range:
+    return tuple(partition_of(partitions_def, key) for key in context.partition_keys)
+
+
+def span_of(partitions: Sequence[Partition] | None) -> Window | None:
+    """From where the first begins to where the last ends; None without time."""
+    windows = [p.window for p in partitions or () if p.window]
+    if not windows:
         return None
-    span = context.partition_time_window
-    return Window(start=span.start.astimezone(UTC), end=span.end.astimezone(UTC))
+    return Window(start=min(w.start for w in windows), end=max(w.end for w in windows))
+
+
+def series_of(partitions: Sequence[Partition] | None) -> str:
+    """What tells this batch from others of its time; of several series, the first and the last."""
+    found = sorted({p.series for p in partitions or ()})
+    return "…".join(dict.fromkeys([*found[:1], *found[-1:]]))

@@ -1,9 +1,9 @@
 """Before the alias moves: would the candidate have done better on the recent rows?"""
 
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 
 import dagster as dg
 import numpy as np
@@ -14,12 +14,13 @@ from aiguard_dagster.adapters.mlflow.models import LoadedModel, load_model
 from aiguard_dagster.adapters.mlflow.registry import ModelRegistry
 from aiguard_dagster.adapters.tables.frames import as_lazy
 from aiguard_dagster.adapters.tables.profiling import utc, version_text
+from aiguard_dagster.adapters.tables.sources import open_source
 from aiguard_dagster.core.decisions import Evidence
 from aiguard_dagster.core.errors import AIGuardError, MeasurementError
+from aiguard_dagster.core.partition import Partition
 from aiguard_dagster.core.spec import Guard, Performance, Rule, Table
 from aiguard_dagster.core.verdicts import Window
-from aiguard_dagster.orchestration.keys import table_key
-from aiguard_dagster.orchestration.partitions import Partitions, window_of
+from aiguard_dagster.orchestration.partitions import Partitions, partition_of, time_partitions
 from aiguard_dagster.signals.measure import place_of
 from aiguard_dagster.stats.compare import Comparison, compare
 
@@ -55,19 +56,14 @@ class TableReader:
         Raises:
             MeasurementError: There is no such partition, or its value is no table.
         """
-        table, key, partitions_def = (
-            self.guard.tables[name],
-            table_key(self.guard, name),
-            self.partitions[name],
-        )
-        load = partial(self.tables.load_asset_value, key, instance=self.instance)
+        table, partitions_def = self.guard.tables[name], self.partitions[name]
         if partitions_def is None:
-            frames = [as_lazy(load())]
+            frames = [self._load(table, None)]
         else:
             frames = [
-                as_lazy(load(partition_key=partition))
-                for partition in self.instance.get_materialized_partitions(key)
-                if overlaps(window_of(partitions_def, partition), window)
+                self._load(table, partition)
+                for key in self._partition_keys(table, partitions_def, window)
+                if overlaps((partition := partition_of(partitions_def, key)).window, window)
             ]
         if not frames:
             msg = f"no partition of {table.asset} between {window.start} and {window.end}"
@@ -78,6 +74,26 @@ class TableReader:
         time = utc(rows, table.time)
         start, end = window.start.replace(tzinfo=None), window.end.replace(tzinfo=None)
         return rows.filter((time >= start) & (time < end))
+
+    def _partition_keys(
+        self, table: Table, partitions_def: dg.PartitionsDefinition[str], window: Window
+    ) -> Iterable[str]:
+        times = time_partitions(partitions_def)
+        if table.source is not None and times is partitions_def:
+            # Dagster may not know what was written there.
+            return times.get_partition_keys_in_time_window(dg.TimeWindow(window.start, window.end))
+        return self.instance.get_materialized_partitions(dg.AssetKey(list(table.asset_path)))
+
+    def _load(self, table: Table, partition: Partition | None) -> pl.LazyFrame:
+        if table.source is not None:
+            opened = open_source(table.source, table, (partition,) if partition else ())
+            return as_lazy(opened.frame.to_native())
+        key = dg.AssetKey(list(table.asset_path))
+        if partition is None:
+            return as_lazy(self.tables.load_asset_value(key, instance=self.instance))
+        return as_lazy(
+            self.tables.load_asset_value(key, instance=self.instance, partition_key=partition.key)
+        )
 
 
 def overlaps(partition: Window | None, window: Window) -> bool:

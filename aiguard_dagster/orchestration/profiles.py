@@ -6,9 +6,12 @@ import dagster as dg
 
 from aiguard_dagster.core.errors import AIGuardError, MeasurementError
 from aiguard_dagster.core.spec import Guard, Performance
-from aiguard_dagster.orchestration.keys import profile_key, table_key
-from aiguard_dagster.orchestration.loading import as_frame
-from aiguard_dagster.orchestration.resources import MLFLOW, PROFILES
+from aiguard_dagster.orchestration.assets import KnownAsset, read_rows
+from aiguard_dagster.orchestration.keys import profile_key
+from aiguard_dagster.orchestration.loading import Deferred, build_row_manager
+from aiguard_dagster.orchestration.partitions import in_hand
+from aiguard_dagster.orchestration.quiet import quiet
+from aiguard_dagster.orchestration.resources import MLflowResource, ResourceKeys
 
 if TYPE_CHECKING:
     from aiguard_dagster.stats.grid import Grid
@@ -17,43 +20,41 @@ CLASSIFICATION = frozenset({"accuracy", "precision", "recall", "f1"})
 
 
 def build_profile_asset(
-    *,
-    guard: Guard,
-    table: str,
-    partitions_def: dg.PartitionsDefinition[str] | None,
-    input_manager_key: str,
+    *, guard: Guard, table: str, asset: KnownAsset, keys: ResourceKeys
 ) -> dg.AssetsDefinition:
     """The asset that holds the profiles of one table, a partition each."""
-    spec = guard.tables[table]
+    spec, manager = guard.tables[table], asset.input_manager_key
+    own = spec.source is None
 
-    @dg.asset(
-        key=profile_key(guard, table),
-        ins={"rows": dg.AssetIn(table_key(guard, table), input_manager_key=input_manager_key)},
-        partitions_def=partitions_def,
-        io_manager_key=PROFILES,
-        required_resource_keys={MLFLOW},
-        group_name=guard.name,
-        kinds={"aiguard"},
-        description=f"Counts of {spec.asset} on the grid of {guard.name}'s baseline.",
-    )
-    def profile(
-        context: dg.AssetExecutionContext,
-        rows: Any,  # noqa: ANN401 - the user's own table
-    ) -> Any:  # noqa: ANN401 - Dagster would check the class of the output
+    def profile(context: dg.AssetExecutionContext, **rows: Deferred) -> Any:  # noqa: ANN401 - Dagster would check the class of the output
         from aiguard_dagster.adapters.tables.frames import as_lazy
         from aiguard_dagster.adapters.tables.profiling import profile_table
         from aiguard_dagster.stats.profile import BatchProfile
 
-        grid = current_grid(guard, table, context)
+        grid = current_grid(guard, table, context, getattr(context.resources, keys.mlflow))
+        partitions = in_hand(context.op_execution_context, asset.partitions_def)
         try:
-            frame = as_lazy(as_frame(rows).to_native())
+            opened = read_rows(asset, rows.get("rows"), partitions)
+            frame = as_lazy(opened.frame.to_native())
             return profile_table(frame, spec, grid, confusion=needs_confusion(guard, table))
         except MeasurementError as error:
             # The user's job must not fail by it: no rows lower the coverage, which is never ok.
             context.log.warning("nothing was profiled: %s", error)
             return BatchProfile(grid_id=grid.id, parts={})
 
-    return profile
+    with quiet():
+        return dg.asset(
+            key=profile_key(guard, table),
+            ins={"rows": dg.AssetIn(asset.key, input_manager_key=manager)} if own else None,
+            deps=None if own else [asset.key],
+            partitions_def=asset.partitions_def,
+            io_manager_key=keys.profiles,
+            required_resource_keys={keys.mlflow},
+            resource_defs={manager: build_row_manager(asset.io_manager_key)} if own else {},
+            group_name=guard.name,
+            kinds={"aiguard"},
+            description=f"Counts of {spec.asset} on the grid of {guard.name}'s baseline.",
+        )(profile)
 
 
 def needs_confusion(guard: Guard, table: str) -> bool:
@@ -65,13 +66,15 @@ def needs_confusion(guard: Guard, table: str) -> bool:
     )
 
 
-def current_grid(guard: Guard, table: str, context: dg.AssetExecutionContext) -> "Grid":
+def current_grid(
+    guard: Guard, table: str, context: dg.AssetExecutionContext, mlflow: MLflowResource
+) -> "Grid":
     """The grid of the champion's baseline; an empty one, with a warning, while there is none."""
     from aiguard_dagster.orchestration.accepted import load_accepted
     from aiguard_dagster.stats.grid import Grid
 
     try:
-        registry = getattr(context.resources, MLFLOW).registry(guard)
+        registry = mlflow.registry(guard)
         champion = registry.champion()
         if champion is not None:
             return load_accepted(registry, champion, guard).baseline.table(table).grid

@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
@@ -16,6 +17,14 @@ from aiguard_dagster.stats.profile_json import batch_from_json, batch_to_json
 
 MLFLOW = "aiguard_mlflow"
 PROFILES = "aiguard_profiles"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResourceKeys:
+    """Under which keys a project's resources are."""
+
+    mlflow: str = MLFLOW
+    profiles: str = PROFILES
 
 
 class MLflowResource(dg.ConfigurableResource[None]):

@@ -14,7 +14,7 @@ from aiguard_dagster.core.spec import Guard, Performance, Rule
 from aiguard_dagster.orchestration.clock import Clock
 from aiguard_dagster.orchestration.keys import check_key, guard_key
 from aiguard_dagster.orchestration.partitions import Partitions
-from aiguard_dagster.orchestration.resources import MLFLOW
+from aiguard_dagster.orchestration.resources import ResourceKeys
 
 INCIDENT_TAG = "aiguard/incident"
 
@@ -53,19 +53,24 @@ def _op_name(guard: Guard) -> str:
 
 
 def build_rollback_job(
-    *, guard: Guard, tables: dg.Definitions, partitions: dict[str, Partitions], clock: Clock
+    *,
+    guard: Guard,
+    tables: dg.Definitions,
+    partitions: dict[str, Partitions],
+    keys: ResourceKeys,
+    clock: Clock,
 ) -> dg.JobDefinition:
     """The job that puts the last known good version back, if that helps."""
     name = rollback_job_name(guard)
 
     @dg.op(
         name=_op_name(guard),
-        required_resource_keys={MLFLOW},
+        required_resource_keys={keys.mlflow},
         retry_policy=dg.RetryPolicy(max_retries=2, delay=5),
         description=f"Puts an earlier version of {guard.name}'s model back, if it would do better.",
     )
     def rollback(context: dg.OpExecutionContext, config: RollbackConfig) -> None:
-        registry = getattr(context.resources, MLFLOW).registry(guard)
+        registry = getattr(context.resources, keys.mlflow).registry(guard)
         decision = run_rollback(
             context,
             guard=guard,

@@ -141,7 +141,7 @@ def test_an_asset_that_does_not_exist_is_told_with_those_that_do():
         )
     assert str(error.value) == (
         "guard demand: tables.features.asset: the project has no asset 'feature'"
-        "\n\nHint: the assets are: features, predictions, report, source."
+        "\n\nHint: did you mean features? The assets are: features, predictions, report, source."
     )
 
 
@@ -157,7 +157,7 @@ def test_verdicts_need_spans_of_time():
         (
             "guard demand",
             "tables.features.asset",
-            "report has no partitions, and verdicts are given for spans of time",
+            "report has no partitions, and a model is judged over spans of time",
         )
     ]
 

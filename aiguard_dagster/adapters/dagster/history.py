@@ -5,6 +5,7 @@ Pinned to dagster 1.13; ``tests/adapters/dagster`` fails first when Dagster move
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import dagster as dg
 from dagster._core.definitions.asset_checks import asset_check_evaluation
@@ -104,3 +105,9 @@ def materialized(
         DagsterEventType.ASSET_MATERIALIZATION,
         set(partitions) if partitions is not None else None,
     )
+
+
+def last_materialised(instance: dg.DagsterInstance, key: dg.AssetKey) -> datetime | None:
+    """When an asset was last materialised; None when never."""
+    record = instance.get_latest_materialization_event(key)
+    return datetime.fromtimestamp(record.timestamp, tz=UTC) if record else None

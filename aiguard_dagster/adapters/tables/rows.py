@@ -1,6 +1,6 @@
 """The rows of a batch as the signals want them: one lazy frame, read once."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,10 +17,16 @@ class Rows:
     Attributes:
         frame: One lazy frame: polars for all that lives in this process, else the engine's own.
         native: The rows as they came, for libraries that know their kind.
+        close: Gives back what the engine holds of them.
     """
 
     frame: "nw.LazyFrame[Any]"
     native: object
+    close: Callable[[], None] = lambda: None
+
+
+NO_ROWS = Rows(frame=nw.from_native(pl.LazyFrame()), native=None)
+"""For signals that ask Dagster only."""
 
 
 def open_rows(value: Any) -> Rows:  # noqa: ANN401 - whatever the user's IO manager gives

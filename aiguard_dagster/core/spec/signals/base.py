@@ -86,6 +86,11 @@ class SignalBase(Spec):
         return ()
 
     @property
+    def reads_rows(self) -> bool:
+        """Whether it looks at the rows of a batch; some only ask Dagster."""
+        return self.judges_data
+
+    @property
     def others(self) -> dict[str, str]:
         """Other tables of the guard that it reads, by the option that names them."""
         return {}

@@ -51,6 +51,11 @@ class Freshness(DataSignal):
         """The time column, unless Dagster tells the age."""
         return ("time",) if self.by == "time" else ()
 
+    @property
+    def reads_rows(self) -> bool:
+        """Only for the newest row."""
+        return self.by == "time"
+
     def problems(self) -> Iterator[Found]:
         """Every day closed."""
         if self.calendar and len(set(self.calendar.closed)) == len(Weekday.__args__):  # type: ignore[attr-defined]

@@ -35,6 +35,11 @@ class Metadata(DataSignal):
         """None."""
         return Limits(refused="anything missing is a breach")
 
+    @property
+    def reads_rows(self) -> bool:
+        """Only to compare the declared columns with them."""
+        return "columns" in self.require
+
     def sentence(self, asset: str, limit: Limit | None) -> str:  # noqa: ARG002
         """What must hold."""
         named = [part.replace("_", " ") for part in self.require]
