@@ -1,7 +1,7 @@
 """Guards for models in production: limits set before launch, a rollback only when it helps."""
 
 from aiguard_dagster.adapters.guard_files import load_guards
-from aiguard_dagster.component import GuardComponent
+from aiguard_dagster.components import GuardComponent, QualityComponent
 from aiguard_dagster.core.errors import (
     ActionError,
     AIGuardError,
@@ -9,22 +9,63 @@ from aiguard_dagster.core.errors import (
     Problem,
     SpecError,
 )
-from aiguard_dagster.core.spec import Guard
+from aiguard_dagster.core.spec import (
+    Action,
+    Completeness,
+    Cost,
+    Custom,
+    Drift,
+    Expectations,
+    Freshness,
+    Guard,
+    Labels,
+    Metadata,
+    Pandera,
+    Performance,
+    Reconcile,
+    Rule,
+    Schema,
+    Skew,
+    Table,
+    Unique,
+    Values,
+)
 from aiguard_dagster.orchestration.baseline import record_baseline
 from aiguard_dagster.orchestration.build import build_guard_definitions
+from aiguard_dagster.orchestration.checks import build_quality_checks
 from aiguard_dagster.orchestration.resources import MLflowResource, ProfileStore
 
 __all__ = [
     "AIGuardError",
+    "Action",
     "ActionError",
+    "Completeness",
+    "Cost",
+    "Custom",
+    "Drift",
+    "Expectations",
+    "Freshness",
     "Guard",
     "GuardComponent",
+    "Labels",
     "MLflowResource",
     "MeasurementError",
+    "Metadata",
+    "Pandera",
+    "Performance",
     "Problem",
     "ProfileStore",
+    "QualityComponent",
+    "Reconcile",
+    "Rule",
+    "Schema",
+    "Skew",
     "SpecError",
+    "Table",
+    "Unique",
+    "Values",
     "build_guard_definitions",
+    "build_quality_checks",
     "load_guards",
     "record_baseline",
 ]

@@ -71,7 +71,7 @@ def test_a_project_loads_with_its_guards_checks_sensors_and_job(folder):
     }
     assert sensor_names(definitions) == {"demand_deltas", "demand_stop_rules"}
     assert {"daily", "demand_rollback"} <= {job.name for job in definitions.resolve_all_job_defs()}
-    uri = definitions.resources["aiguard_mlflow"].tracking_uri
+    uri = definitions.resources["demand_mlflow"].tracking_uri
     assert uri == os.environ["DG_PROJECT_MLFLOW"]
     dg.Definitions.validate_loadable(definitions)
 

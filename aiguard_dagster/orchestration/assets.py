@@ -1,6 +1,6 @@
 """What a project's asset graph says of the assets under guard."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -8,12 +8,18 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from aiguard_dagster.adapters.dagster.history import last_materialised, materialized
+from aiguard_dagster.adapters.tables.sources import find_source_problems
 from aiguard_dagster.core.errors import MeasurementError
 from aiguard_dagster.core.partition import Partition
 from aiguard_dagster.core.spec import Table
 from aiguard_dagster.core.verdicts import Window
 from aiguard_dagster.orchestration.loading import Deferred, row_manager_key
-from aiguard_dagster.orchestration.partitions import Partitions, partition_of, time_partitions
+from aiguard_dagster.orchestration.partitions import (
+    Partitions,
+    dimension_names,
+    partition_of,
+    time_partitions,
+)
 
 if TYPE_CHECKING:
     from aiguard_dagster.adapters.tables.rows import Rows
@@ -29,6 +35,7 @@ class KnownAsset:
         key: Its key.
         partitions_def: Its partitions.
         io_manager_key: The resource that loads it.
+        exists: Whether the project has it; a table with a source need not be an asset.
         is_external: Whether Dagster does not materialise it.
         declared: What its definition says.
     """
@@ -37,6 +44,7 @@ class KnownAsset:
     key: dg.AssetKey
     partitions_def: Partitions
     io_manager_key: str
+    exists: bool
     is_external: bool
     declared: dg.AssetSpec
 
@@ -47,14 +55,25 @@ class KnownAsset:
 
 
 def know(graph: Any, table: Table) -> KnownAsset:  # noqa: ANN401 - Dagster's asset graph
-    """Look up the asset of a table; it must be there."""
+    """Look up the asset of a table."""
     key = dg.AssetKey(list(table.asset_path))
+    if not graph.has(key):
+        return KnownAsset(
+            table=table,
+            key=key,
+            partitions_def=None,
+            io_manager_key="io_manager",
+            exists=False,
+            is_external=True,
+            declared=dg.AssetSpec(key),
+        )
     node = graph.get(key)
     return KnownAsset(
         table=table,
         key=key,
         partitions_def=node.partitions_def,
         io_manager_key=str(node.assets_def.get_io_manager_key_for_asset_key(key)),
+        exists=True,
         is_external=not node.is_executable,
         declared=node.to_asset_spec(),
     )
@@ -127,3 +146,26 @@ def _partition_ends(
     }
     due = sorted(end for end in ends if window.start < end <= window.end)
     return [end for end in due if end in done], due
+
+
+def table_problems(asset: KnownAsset, *, is_profiled: bool) -> Iterator[tuple[str, str, str]]:
+    """What does not fit between a table and its asset: path below the table, what, hint."""
+    partitions_def, times = asset.partitions_def, time_partitions(asset.partitions_def)
+    if not asset.exists and asset.table.source is None:
+        what = f"the project has no asset {asset.table.asset!r}, and no source is declared"
+        yield ("asset", what, "add the asset to the project, or a source.")
+    if is_profiled and (times is None or times is not partitions_def):
+        kind = "no partitions" if partitions_def is None else type(partitions_def).__name__
+        what = f"{asset.table.asset} has {kind}, and a model is judged over spans of time"
+        yield ("asset", what, "partition it by time (daily, hourly, …).")
+    if asset.table.source is not None:
+        yield from (
+            (f"source{'.' if below else ''}{below}", what, hint)
+            for below, what, hint in find_source_problems(
+                asset.table.source,
+                asset.table,
+                dimensions=dimension_names(partitions_def),
+                has_time=times is not None,
+                partitioned=partitions_def is not None,
+            )
+        )

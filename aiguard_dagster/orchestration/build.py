@@ -1,21 +1,19 @@
 """From guards to Dagster definitions: the one function that the other doors call."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
-from aiguard_dagster.adapters.tables.sources import find_source_problems
 from aiguard_dagster.core.errors import Problem, SpecError
 from aiguard_dagster.core.spec import Guard
 from aiguard_dagster.core.spec.semantics import find_problems, find_problems_between
 from aiguard_dagster.core.words import did_you_mean
-from aiguard_dagster.orchestration.assets import KnownAsset, know
+from aiguard_dagster.orchestration.assets import know, table_problems
 from aiguard_dagster.orchestration.clock import Clock, wall_clock
 from aiguard_dagster.orchestration.delta_sensor import build_delta_checks, build_delta_sensor
 from aiguard_dagster.orchestration.keys import check_key, delta_rules, guard_key, table_key
-from aiguard_dagster.orchestration.partitions import dimension_names, time_partitions
 from aiguard_dagster.orchestration.profiles import build_profile_asset
 from aiguard_dagster.orchestration.quality import build_quality_check
 from aiguard_dagster.orchestration.resources import (
@@ -237,7 +235,7 @@ def _find_load_problems(guard: Guard, graph: Any) -> list[Problem]:  # noqa: ANN
             continue
         problems += [
             Problem(file=f"guard {guard.name}", path=f"tables.{name}.{below}", what=what, hint=hint)
-            for below, what, hint in _table_problems(
+            for below, what, hint in table_problems(
                 know(graph, table), is_profiled=name in profiled
             )
         ]
@@ -254,23 +252,3 @@ def _find_load_problems(guard: Guard, graph: Any) -> list[Problem]:  # noqa: ANN
                 )
             )
     return problems
-
-
-def _table_problems(asset: KnownAsset, *, is_profiled: bool) -> Iterator[tuple[str, str, str]]:
-    """What does not fit between a table and its asset: path below the table, what, hint."""
-    partitions_def, times = asset.partitions_def, time_partitions(asset.partitions_def)
-    if is_profiled and (times is None or times is not partitions_def):
-        kind = "no partitions" if partitions_def is None else type(partitions_def).__name__
-        what = f"{asset.table.asset} has {kind}, and a model is judged over spans of time"
-        yield ("asset", what, "partition it by time (daily, hourly, …).")
-    if asset.table.source is not None:
-        yield from (
-            (f"source{'.' if below else ''}{below}", what, hint)
-            for below, what, hint in find_source_problems(
-                asset.table.source,
-                asset.table,
-                dimensions=dimension_names(partitions_def),
-                has_time=times is not None,
-                partitioned=partitions_def is not None,
-            )
-        )

@@ -41,6 +41,7 @@ def build_quality_check(
     keys: ResourceKeys,
     clock: Clock,
     name_of: Callable[[Guard, Rule], str] = check_name,
+    prefix: str = "",
 ) -> dg.AssetChecksDefinition | None:
     """All checks of one guard on the rows of one table; None where no rule asks for any.
 
@@ -51,6 +52,7 @@ def build_quality_check(
         keys: Where the resources are.
         clock: Tells the time.
         name_of: Names the checks.
+        prefix: What the op's name begins with; the guard's name when left out.
     """
     rules = [r for r in guard.rules if r.signal.judges_data and r.signal.table == table]
     if not rules:
@@ -83,8 +85,10 @@ def build_quality_check(
 
     with quiet():
         return dg.multi_asset_check(
-            name=f"{guard.name}__{table}_quality",
-            specs=_specs(guard, by_name, mine, [assets[name].key for name in others]),
+            name=f"{prefix or guard.name}__{table}_quality",
+            specs=_specs(
+                guard, by_name, mine, [assets[name].key for name in others if assets[name].exists]
+            ),
             can_subset=True,
             ins={
                 name: dg.AssetIn(assets[name].key, input_manager_key=assets[name].input_manager_key)

@@ -1,6 +1,6 @@
 """A guard file's text to a guard, with every problem of the file at once."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from pydantic import ValidationError
 
@@ -33,11 +33,30 @@ def parse_guard(text: str, *, file: str) -> Guard:
             hint = "start with version: 1 and name:."
             problems.append(Problem(file=file, path="", what=what, hint=hint))
         raise SpecError(problems)
-    broken = set(document.spoiled)
+    return _build(value, file=file, problems=problems, spoiled=document.spoiled)
+
+
+def read_guard(value: Mapping[str, object], *, file: str) -> Guard:
+    """Read one guard that somebody else has taken out of a file.
+
+    Args:
+        value: What stood there.
+        file: The name to report problems under.
+
+    Raises:
+        SpecError: With every problem that could be found.
+    """
+    return _build(value, file=file, problems=[], spoiled=())
+
+
+def _build(
+    value: Mapping[str, object], *, file: str, problems: list[Problem], spoiled: Iterable[Place]
+) -> Guard:
+    broken = set(spoiled)
     try:
         guard = Guard.model_validate(value)
     except ValidationError as error:
-        problems += problems_of(error, file=file, spoiled=document.spoiled)
+        problems += problems_of(error, file=file, spoiled=broken)
         broken |= {place_of(detail) for detail in error.errors(include_url=False)}
     if not broken:
         problems += find_problems(guard, file=file)

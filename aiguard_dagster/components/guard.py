@@ -1,14 +1,13 @@
 """Guards through ``defs.yaml``: the same as :func:`build_guard_definitions`, as a component."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 import dagster as dg
-import yaml
 from pydantic import BaseModel, Field
 
 from aiguard_dagster.adapters.guard_files import load_guards
+from aiguard_dagster.components.project import component_name, rest_of_project
 from aiguard_dagster.orchestration.build import guard_additions
 from aiguard_dagster.orchestration.resources import MLflowResource, ProfileStore
 
@@ -79,40 +78,10 @@ class GuardComponent(dg.Component, dg.Model, dg.Resolvable):
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """What the guards add to the definitions of the rest of the project."""
-        rest = [context.build_defs(path) for path in other_definitions(context)]
         return guard_additions(
             guards=load_guards(context.path / self.guards),
-            definitions=dg.Definitions.merge(*rest),
+            definitions=rest_of_project(context),
             mlflow=MLflowResource(tracking_uri=self.mlflow_tracking_uri),
             profiles=ProfileStore(path=self.profiles) if self.profiles else None,
-            name="_".join(context.path.relative_to(_root(context)).parts),
+            name=component_name(context),
         )
-
-
-def other_definitions(context: dg.ComponentLoadContext) -> Iterator[Path]:
-    """The folders and modules of the project besides this component's, and no other guards."""
-    folder = _root(context)
-    for part in (*context.path.relative_to(folder).parts, None):
-        for child in sorted(folder.iterdir()):
-            if child.name == part or child.name.startswith(("_", ".")):
-                continue
-            is_module = child.suffix == ".py"
-            if (child.is_dir() or is_module) and folder != context.path and not _is_guard(child):
-                yield child
-        if part is not None:
-            folder /= part
-
-
-def _root(context: dg.ComponentLoadContext) -> Path:
-    return context.component_tree.defs_module_path
-
-
-def _is_guard(path: Path) -> bool:
-    """Whether a folder holds a guard component: two of them must not wait for each other."""
-    file = path / "defs.yaml"
-    if not file.is_file():
-        return False
-    kinds = [
-        document.get("type", "") for document in yaml.safe_load_all(file.read_text()) if document
-    ]
-    return any(str(kind).endswith("GuardComponent") for kind in kinds)
