@@ -24,12 +24,11 @@ def build_check_schedules(
     job = dg.define_asset_job(
         name=f"{name}_checks",
         selection=dg.AssetSelection.checks(*checks.check_keys),
-        partitions_def=asset.partitions_def,
         description=f"Checks {asset.key.to_user_string()} where it is, without materialising it.",
     )
 
     @dg.schedule(
-        name=name,
+        name=f"{name}_checks_schedule",
         job=job,
         cron_schedule=cron,
         default_status=dg.DefaultScheduleStatus.RUNNING,
@@ -44,7 +43,9 @@ def build_check_schedules(
         if len(keys) > MOST_RUNS:
             context.log.warning("%s partitions: only the last %s are checked", len(keys), MOST_RUNS)
         for key in keys[-MOST_RUNS:]:
-            yield dg.RunRequest(partition_key=key)
+            # One run a partition and tick, however often the tick is tried.
+            run_key = f"{context.scheduled_execution_time:%Y-%m-%dT%H:%M}|{key}"
+            yield dg.RunRequest(run_key=run_key, partition_key=key)
 
     return [schedule]
 
