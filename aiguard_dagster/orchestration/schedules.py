@@ -8,6 +8,7 @@ import dagster as dg
 from aiguard_dagster.orchestration.assets import KnownAsset
 from aiguard_dagster.orchestration.clock import Clock
 from aiguard_dagster.orchestration.partitions import time_partitions
+from aiguard_dagster.orchestration.quiet import quiet
 
 HOURLY = "0 * * * *"
 MOST_RUNS = 100
@@ -21,11 +22,13 @@ def build_check_schedules(
     cron = asset.table.schedule or (HOURLY if asset.is_external else None)
     if cron is None:
         return []
-    job = dg.define_asset_job(
-        name=f"{name}_checks",
-        selection=dg.AssetSelection.checks(*checks.check_keys),
-        description=f"Checks {asset.key.to_user_string()} where it is, without materialising it.",
-    )
+    with quiet():
+        job = dg.define_asset_job(
+            name=f"{name}_checks",
+            selection=dg.AssetSelection.checks(*checks.check_keys),
+            partitions_def=asset.partitions_def,
+            description=f"Checks {asset.key.to_user_string()} where it is, without materialising it.",
+        )
 
     @dg.schedule(
         name=f"{name}_checks_schedule",
