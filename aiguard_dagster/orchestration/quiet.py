@@ -9,13 +9,12 @@ import dagster as dg
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Define something with parameters of Dagster's that are in preview, in beta or deprecated.
+    """Define something with parameters of Dagster's that are in preview or beta.
 
-    We use partitions of checks (without them a check would load every partition), resources that a
-    definition brings along, and partitions of jobs (Dagster infers them from assets, not checks).
+    We use partitions of checks (without them a check would load every partition) and resources that
+    a definition brings along.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", dg.PreviewWarning)
         warnings.simplefilter("ignore", dg.BetaWarning)
-        warnings.simplefilter("ignore", DeprecationWarning)
         yield

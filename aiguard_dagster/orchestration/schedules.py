@@ -8,7 +8,6 @@ import dagster as dg
 from aiguard_dagster.orchestration.assets import KnownAsset
 from aiguard_dagster.orchestration.clock import Clock
 from aiguard_dagster.orchestration.partitions import time_partitions
-from aiguard_dagster.orchestration.quiet import quiet
 
 HOURLY = "0 * * * *"
 MOST_RUNS = 100
@@ -22,13 +21,11 @@ def build_check_schedules(
     cron = asset.table.schedule or (HOURLY if asset.is_external else None)
     if cron is None:
         return []
-    with quiet():
-        job = dg.define_asset_job(
-            name=f"{name}_checks",
-            selection=dg.AssetSelection.checks(*checks.check_keys),
-            partitions_def=asset.partitions_def,
-            description=f"Checks {asset.key.to_user_string()} where it is, without materialising it.",
-        )
+    job = dg.define_asset_job(
+        name=f"{name}_checks",
+        selection=dg.AssetSelection.checks(*checks.check_keys),
+        description=f"Checks {asset.key.to_user_string()} where it is, without materialising it.",
+    )
 
     @dg.schedule(
         name=f"{name}_checks_schedule",
@@ -48,7 +45,9 @@ def build_check_schedules(
         for key in keys[-MOST_RUNS:]:
             # One run a partition and tick, however often the tick is tried.
             run_key = f"{context.scheduled_execution_time:%Y-%m-%dT%H:%M}|{key}"
-            yield dg.RunRequest(run_key=run_key, partition_key=key)
+            # Dagster takes a job of checks alone for one without partitions; the tags say them.
+            tags = asset.partitions_def.get_tags_for_partition_key(key)
+            yield dg.RunRequest(run_key=run_key, tags=tags)
 
     return [schedule]
 
