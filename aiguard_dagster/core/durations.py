@@ -5,7 +5,14 @@ import re
 from datetime import timedelta
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    PlainSerializer,
+    ValidatorFunctionWrapHandler,
+    WithJsonSchema,
+    WrapValidator,
+)
 
 from aiguard_dagster.core.words import shown, with_hint
 
@@ -96,6 +103,15 @@ def parse_ratio(value: object) -> float:
     return found
 
 
+class Percentage(float):
+    """A ratio that was written with a percent sign; it equals the plain number."""
+
+
+def _as_written(value: object, read: ValidatorFunctionWrapHandler) -> float:
+    found: float = read(value)
+    return Percentage(found) if isinstance(value, str | Percentage) else found
+
+
 def _not_zero(value: timedelta) -> timedelta:
     if not value:
         raise ValueError(with_hint("must be longer than zero", UNIT_HINT))
@@ -112,6 +128,7 @@ PositiveDuration = Annotated[Duration, AfterValidator(_not_zero)]
 Ratio = Annotated[
     float,
     BeforeValidator(parse_ratio),
+    WrapValidator(_as_written),
     WithJsonSchema(
         {
             "anyOf": [{"type": "number"}, {"type": "string", "pattern": RATIO_PATTERN}],

@@ -1,11 +1,12 @@
 """From guards to Dagster definitions: the one function that the other doors call."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
+from aiguard_dagster.core.durations import format_duration
 from aiguard_dagster.core.errors import Problem, SpecError
 from aiguard_dagster.core.spec import Guard
 from aiguard_dagster.core.spec.semantics import find_problems, find_problems_between
@@ -14,6 +15,7 @@ from aiguard_dagster.orchestration.assets import know, table_problems
 from aiguard_dagster.orchestration.clock import Clock, wall_clock
 from aiguard_dagster.orchestration.delta_sensor import build_delta_checks, build_delta_sensor
 from aiguard_dagster.orchestration.keys import check_key, delta_rules, guard_key, table_key
+from aiguard_dagster.orchestration.partitions import partition_length
 from aiguard_dagster.orchestration.profiles import build_profile_asset
 from aiguard_dagster.orchestration.quality import build_quality_check
 from aiguard_dagster.orchestration.resources import (
@@ -239,6 +241,7 @@ def _find_load_problems(guard: Guard, graph: Any) -> list[Problem]:  # noqa: ANN
                 know(graph, table), is_profiled=name in profiled
             )
         ]
+    problems += _short_windows(guard, graph)
     taken = set(graph.asset_check_keys)
     for position, rule in enumerate(guard.rules):
         if rule.signal.table in guard.tables and check_key(guard, rule) in taken:
@@ -252,3 +255,20 @@ def _find_load_problems(guard: Guard, graph: Any) -> list[Problem]:  # noqa: ANN
                 )
             )
     return problems
+
+
+def _short_windows(guard: Guard, graph: Any) -> Iterator[Problem]:  # noqa: ANN401 - Dagster's graph
+    """Windows that are shorter than the partitions they are made of."""
+    positions = {rule.name: position for position, rule in enumerate(guard.rules)}
+    for rule, signal in delta_rules(guard):
+        table = guard.tables.get(signal.table)
+        asset = know(graph, table) if table else None
+        length = partition_length(asset.partitions_def) if asset else None
+        if length is not None and signal.window < length:
+            spoken = f"{format_duration(signal.window)} is shorter than a partition"
+            yield Problem(
+                file=f"guard {guard.name}",
+                path=f"rules[{positions[rule.name]}].signal.window",
+                what=f"{spoken} of {signal.table}, {format_duration(length)}",
+                hint="make it several partitions long.",
+            )

@@ -1,7 +1,7 @@
 """Partitions of Dagster as spans of event time and series."""
 
 from collections.abc import Sequence
-from datetime import UTC
+from datetime import UTC, timedelta
 
 import dagster as dg
 
@@ -35,6 +35,14 @@ def window_of(partitions_def: Partitions, key: str) -> Window | None:
         return None
     found = partitions_def.time_window_for_partition_key(key)
     return Window(start=found.start.astimezone(UTC), end=found.end.astimezone(UTC))
+
+
+def partition_length(partitions_def: Partitions) -> timedelta | None:
+    """How long the first time partition is; None where there is none."""
+    if not isinstance(partitions_def, dg.TimeWindowPartitionsDefinition):
+        return None
+    first = partitions_def.get_next_partition_window(partitions_def.start)
+    return first.end - first.start if first else None
 
 
 def partition_of(partitions_def: dg.PartitionsDefinition[str], key: str) -> Partition:

@@ -162,6 +162,13 @@ def test_verdicts_need_spans_of_time():
     ]
 
 
+def test_a_window_is_at_least_a_partition():
+    found = problems(guard(rules=({**DRIFT, "signal": {**DRIFT["signal"], "window": "6h"}},)))
+    assert [(path, what) for _, path, what in found] == [
+        ("rules[0].signal.window", "6h is shorter than a partition of features, 1d")
+    ]
+
+
 def test_a_data_rule_may_watch_an_asset_without_partitions():
     tables = {"features": {"asset": "report", "time": "at"}}
     result = build_guard_definitions(

@@ -53,12 +53,12 @@ def run(asset, checks, *, partition=None, instance=None, manager=None, selection
         resources={"io_manager": manager or dg.InMemoryIOManager()},
     )
     job = definitions.resolve_implicit_global_asset_job_def()
-    with instance or dg.DagsterInstance.ephemeral() as instance:
+    with instance or dg.DagsterInstance.ephemeral() as found:
         if isinstance(partition, tuple):
-            instance.add_dynamic_partitions("shops", [partition[0]])
+            found.add_dynamic_partitions("shops", [partition[0]])
             partition = partition[0]
         return job.execute_in_process(
-            instance=instance,
+            instance=found,
             partition_key=partition,
             raise_on_error=False,
             asset_selection=selection,

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from typing import assert_never
 
-from aiguard_dagster.core.durations import format_duration
+from aiguard_dagster.core.durations import Percentage, format_duration
 from aiguard_dagster.core.errors import Problem
 from aiguard_dagster.core.spec.guard import Action, Guard, Rule
 from aiguard_dagster.core.spec.limits import AbsoluteLimit, BaselineLimit, FalseAlarmLimit
@@ -111,6 +111,9 @@ def _limit(rule: Rule, path: str) -> Iterator[Found]:
                 yield (where, f"{signal.kind} needs a limit", f"choose {takes.choices}.")
         case AbsoluteLimit(value=value):
             yield from _absolute(rule, value, where)
+            if isinstance(value, Percentage) and not takes.share and not takes.percentage:
+                what = f"{value * 100:g}% of what? {signal.subject} is no share of anything"
+                yield (where, what, f"choose {takes.choices}.")
         case FalseAlarmLimit(false_alarm_every=every):
             yield from _budget(rule, every, f"{where}.false_alarm_every")
         case BaselineLimit():

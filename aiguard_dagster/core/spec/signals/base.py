@@ -43,6 +43,7 @@ class Limits:
         relative: Whether it may be relative to a value of the baseline.
         budget: Whether it may be calibrated to a false-alarm budget.
         share: Whether the value lies in 0 to 1.
+        percentage: Whether a percentage says something all the same.
         choices: What a hint offers.
     """
 
@@ -51,6 +52,7 @@ class Limits:
     relative: bool = False
     budget: bool = False
     share: bool = False
+    percentage: bool = False
     choices: str = "a value"
 
 

@@ -30,7 +30,7 @@ class Custom(DataSignal):
     @property
     def limits(self) -> Limits:
         """A function that returns whether all is well has the limit 0, as it counts failures."""
-        return Limits(default=0.0)
+        return Limits(default=0.0, percentage=True)
 
     def sentence(self, asset: str, limit: Limit | None) -> str:
         """What must hold."""

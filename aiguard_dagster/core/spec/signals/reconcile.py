@@ -27,7 +27,7 @@ class Reconcile(DataSignal):
     @property
     def limits(self) -> Limits:
         """They agree exactly, unless the guard says so."""
-        return Limits(default=0.0, choices="a share such as 0.1%")
+        return Limits(default=0.0, percentage=True, choices="a share such as 0.1%")
 
     @property
     def others(self) -> dict[str, str]:
