@@ -71,7 +71,13 @@ def baseline() -> None:
     help="Parquet or CSV that the version was accepted on; once for each table of the guard."
     " Without TABLE= it is the guard's first table.",
 )
-@click.option("--tracking-uri", envvar="MLFLOW_TRACKING_URI", required=True)
+@click.option(
+    "--tracking-uri",
+    envvar="MLFLOW_TRACKING_URI",
+    show_envvar=True,
+    required=True,
+    help="Where MLflow is: http://… or sqlite:///….",
+)
 def record(guard_file: Path, model_version: str, data: tuple[str, ...], tracking_uri: str) -> None:
     """Record the baseline of a model version in MLflow."""
     from polars.exceptions import PolarsError

@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import jsonschema
@@ -130,6 +131,7 @@ def test_the_schema_refuses_what_is_not_well_formed(stem, schema):
 
 
 MAE = {"kind": "performance", "metric": "mae", "window": "7d"}
+F1 = {**MAE, "metric": "f1"}
 PANDERA = {"kind": "pandera", "table": "features", "schema": "checks:Features"}
 
 
@@ -138,8 +140,9 @@ PANDERA = {"kind": "pandera", "table": "features", "schema": "checks:Features"}
     [
         ({"limit": 3}, True),
         ({"limit": 0.5}, True),
-        ({"limit": "50%"}, True),
-        ({"limit": {"value": "50%"}}, True),
+        ({"limit": {"value": 0.5}}, True),
+        ({"signal": F1, "limit": "50%"}, True),
+        ({"signal": F1, "limit": {"value": "50%"}}, True),
         ({"limit": {"above_baseline": "50%"}}, True),
         ({"limit": {"above_baseline": 0.5}}, True),
         ({"limit": "lots"}, False),
@@ -244,7 +247,10 @@ def here(tmp_path, monkeypatch):
         (["rows.csv", "features=no.csv"], "the table 'features' has a file already, rows.csv"),
         (["empty.csv"], "--data empty.csv: cannot be read as CSV (NoDataError)"),
         (["secret.parquet"], "--data secret.parquet: cannot be read as Parquet (ComputeError)"),
-        (["rows.csv"], "bike_demand has rules on predictions, and data holds none for it"),
+        (
+            ["rows.csv"],
+            "bike_demand compares predictions with the baseline, and data holds none for it",
+        ),
     ],
 )
 def test_a_baseline_of_data_that_is_not_there_is_refused(data, told, here):
@@ -297,7 +303,8 @@ def test_a_baseline_is_recorded_from_csv_and_only_once(here):
     client = connect(uri)
     client.create_registered_model("bike_demand")
     client.create_model_version("bike_demand", "s3://nowhere/model")
-    hours = [f"2026-01-{day:02} {hour:02}:00:00" for day in range(1, 29) for hour in range(24)]
+    first = datetime(2026, 1, 1)
+    hours = [f"{first + timedelta(hours=hour)}" for hour in range(42 * 24)]
     features = "".join(f"{hour},{number % 7}\n" for number, hour in enumerate(hours))
     (here / "features.CSV").write_text(f"timestamp,temp\n{features}")
     predictions = "".join(f"{hour},10,12,1\n" for hour in hours)

@@ -32,7 +32,8 @@ def find_suspects(
 ) -> tuple[Suspect, ...]:
     """The rules on the data itself in breach inside a window, or still in breach, oldest first.
 
-    Drift is no suspect: the world may change while the data is sound.
+    Drift is no suspect: the world may change while the data is sound. Nor is a missing owner or
+    description: no prediction is worse for it.
 
     Args:
         guard: The guard.
@@ -49,7 +50,7 @@ def find_suspects(
             reason=episode.latest.reason,
         )
         for rule in guard.rules
-        if rule.signal.judges_data
+        if rule.signal.explains
         for episode in history.get(rule.name, ())
         # An ``as_of`` is the end of its batch, so a batch in the window ends after its start.
         # What still lasts explains too, whenever it was noticed or last heard of.

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from aiguard_dagster.core.cause import Suspect, find_suspects
 from aiguard_dagster.core.decisions import (
@@ -15,13 +16,16 @@ from aiguard_dagster.core.decisions import (
 )
 from aiguard_dagster.core.durations import format_duration
 from aiguard_dagster.core.lifecycle import Episode, Point, episodes, in_order, last_conclusive
-from aiguard_dagster.core.spec import Action, Guard, Mode, Rule
+from aiguard_dagster.core.spec import Action, DeltaSignal, Guard, Mode, Rule
 from aiguard_dagster.core.verdicts import Verdict
+from aiguard_dagster.core.words import first_paragraph
 
 History = Mapping[str, Sequence[Point]]
 Span = tuple[datetime, datetime | None, str, str]
 """Event time under hold, as one rule asks for it: start, end (None: still), reason, rule."""
 ZERO = timedelta(0)
+RECENT, FEWEST_GAPS = 10, 2
+"""Newest verdicts whose usual distance tells how often a rule speaks."""
 
 
 def decide(
@@ -60,7 +64,8 @@ def decide(
         requests = [d for d in new if d.kind is DecisionKind.REQUEST]
         new = [d for d in new if d not in requests[1:]]  # One champion, one request at a time.
     new += _hold(guard, found, history, decisions)
-    new += _silence(guard, found, history, decisions, now)
+    new += _unmeasured(guard, history, decisions)
+    new += _silence(guard, found, history, (*decisions, *new), now)
     return tuple(sorted(new, key=lambda decision: decision.at))
 
 
@@ -139,10 +144,12 @@ def _in_doubt(guard: Guard, start: datetime, history: History) -> bool:
 def _upstream(
     guard: Guard, rule: Rule, point: Point, found: Mapping[str, Sequence[Episode]]
 ) -> tuple[Suspect, ...]:
-    """Broken data in the window of a rule that is not itself about the data."""
+    """Broken data in the window of a rule that is not about the data; its own table first."""
     if rule.signal.judges_data:
         return ()
-    return find_suspects(guard, point.start, point.as_of, found)
+    suspects = find_suspects(guard, point.start, point.as_of, found)
+    elsewhere = {r.name for r in guard.rules if r.signal.table != rule.signal.table}
+    return tuple(sorted(suspects, key=lambda suspect: suspect.rule in elsewhere))
 
 
 def _request(
@@ -265,13 +272,56 @@ def _explained_spans(
     asked: list[Span] = []
     fired = episode.fired.as_of if episode.fired else episode.latest.as_of
     for other in guard.rules:
-        for cause in found[other.name] if other.signal.judges_data else ():
+        for cause in found[other.name] if other.signal.explains else ():
             start = max(fired, cause.since)
             end = min((e for e in (episode.ended, cause.ended) if e), default=None)
             if end is None or start < end:
                 told = f"{rule.name} is explained by {other.name} ({other.signal.layer})"
                 asked.append((start, end, told, rule.name))
     return asked
+
+
+def _unmeasured(guard: Guard, history: History, decisions: Sequence[Decision]) -> list[Decision]:
+    """Tell the owner, once until it speaks again, of a hold rule that cannot be measured.
+
+    Its check blocks what follows in the run, as one that fails would; nothing else is held.
+    """
+    new = []
+    told = {(d.rule, d.at) for d in decisions if d.kind is DecisionKind.ESCALATE}
+    for rule in guard.rules:
+        if _effective(guard, rule) is not Action.HOLD or not rule.signal.judges_data:
+            continue
+        failing: set[str] = set()
+        for point in in_order(history.get(rule.name, ())):
+            if point.verdict in {Verdict.OK, Verdict.BREACH}:
+                failing.discard(point.series)
+            if point.verdict is not Verdict.ERROR or point.series in failing:
+                continue
+            failing.add(point.series)
+            if (rule.name, point.as_of) not in told:
+                new.append(
+                    Decision(
+                        kind=DecisionKind.ESCALATE,
+                        at=point.as_of,
+                        incident=incident_id(guard.name, rule.name, point.as_of),
+                        rule=rule.name,
+                        reason=(
+                            f"{rule.name}: {first_paragraph(point.reason)}. It blocks what follows"
+                            f" in the run; {guard.owner_of(rule)} decides"
+                        ),
+                    )
+                )
+    return new
+
+
+def _patience(guard: Guard, rule: Rule, points: Sequence[Point]) -> timedelta:
+    """How long a rule may say nothing conclusive: longer than it takes to say anything."""
+    ends = [point.as_of for point in in_order(points)]
+    gaps = sorted(later - earlier for earlier, later in pairwise(ends[-RECENT:]) if later > earlier)
+    usual = gaps[len(gaps) // 2] * 1.5 if len(gaps) >= FEWEST_GAPS else ZERO
+    if last_conclusive(points) is None and isinstance(rule.signal, DeltaSignal):
+        usual = max(usual, rule.signal.window)  # Its first window is still filling.
+    return max(guard.silence, usual)
 
 
 def _silence(
@@ -293,7 +343,8 @@ def _silence(
         if heard is None:
             continue
         held = sum((max(min(end, now) - max(start, heard), ZERO) for start, end in spans), ZERO)
-        if now - heard - held < guard.silence:
+        patience = _patience(guard, rule, points)
+        if now - heard - held < patience:
             continue
         told = any(
             d.kind is DecisionKind.ESCALATE and d.rule == rule.name and d.at > heard
@@ -303,16 +354,24 @@ def _silence(
             new.append(
                 Decision(
                     kind=DecisionKind.ESCALATE,
-                    at=heard + held + guard.silence,
+                    at=heard + held + patience,
                     incident=incident_id(guard.name, rule.name, heard),
                     rule=rule.name,
                     reason=(
-                        f"{rule.name}: nothing conclusive since {heard:%Y-%m-%d %H:%M} UTC."
+                        f"{rule.name}: nothing conclusive since {heard:%Y-%m-%d %H:%M} UTC"
+                        f"{_last_word(points, heard)}."
                         f" {guard.owner_of(rule)}: find out why it is silent"
                     ),
                 )
             )
     return new
+
+
+def _last_word(points: Sequence[Point], heard: datetime) -> str:
+    """What a rule has said since it was last conclusive."""
+    newest = in_order(points)[-1]
+    said = first_paragraph(newest.reason)
+    return f" ({newest.verdict}: {said})" if newest.as_of > heard and said else ""
 
 
 def _told(rule: Rule, episode: Episode, point: Point) -> str:

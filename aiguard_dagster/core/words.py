@@ -41,6 +41,15 @@ def split_hint(text: str) -> tuple[str, str]:
     return what, hint
 
 
+def first_paragraph(text: str) -> str:
+    r"""A message without its hint, and without a full stop.
+
+    >>> first_paragraph("it is gone.\n\nHint: look for it.")
+    'it is gone'
+    """
+    return text.partition("\n\n")[0].rstrip(". ")
+
+
 def did_you_mean(word: object, choices: Iterable[str], hint: str) -> str:
     """The hint, after a question that names the closest choice when one is close.
 
@@ -48,6 +57,9 @@ def did_you_mean(word: object, choices: Iterable[str], hint: str) -> str:
     'did you mean drift? The kinds are cost, drift.'
     """
     meant = str(word)[:LONGEST]
-    close = get_close_matches(meant, list(choices))
-    close.sort(key=lambda choice: sorted(choice) != sorted(meant))  # Swapped letters are commonest.
+    by_lower = {choice.lower(): choice for choice in choices}
+    close = [by_lower[found] for found in get_close_matches(meant.lower(), list(by_lower))]
+    close.sort(
+        key=lambda choice: sorted(choice.lower()) != sorted(meant.lower())
+    )  # Swapped letters are commonest.
     return f"did you mean {close[0]}? {hint[:1].upper()}{hint[1:]}" if close else hint

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from aiguard_dagster.adapters.dagster.history import last_materialised, materialized
-from aiguard_dagster.adapters.tables.sources import find_source_problems
 from aiguard_dagster.core.errors import MeasurementError
 from aiguard_dagster.core.partition import Partition
 from aiguard_dagster.core.spec import Table
@@ -159,6 +158,8 @@ def table_problems(asset: KnownAsset, *, is_profiled: bool) -> Iterator[tuple[st
         what = f"{asset.table.asset} has {kind}, and a model is judged over spans of time"
         yield ("asset", what, "partition it by time (daily, hourly, …).")
     if asset.table.source is not None:
+        from aiguard_dagster.adapters.tables.sources import find_source_problems
+
         yield from (
             (f"source{'.' if below else ''}{below}", what, hint)
             for below, what, hint in find_source_problems(

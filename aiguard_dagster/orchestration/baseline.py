@@ -12,7 +12,8 @@ from aiguard_dagster.adapters.mlflow.baselines import (
 from aiguard_dagster.adapters.mlflow.client import connect
 from aiguard_dagster.adapters.mlflow.registry import ModelRegistry
 from aiguard_dagster.core.errors import MeasurementError
-from aiguard_dagster.core.spec import Guard, Performance
+from aiguard_dagster.core.spec import Drift, FalseAlarmLimit, Guard, Performance
+from aiguard_dagster.orchestration.accepted import tables_to_record
 from aiguard_dagster.orchestration.clock import wall_clock
 from aiguard_dagster.orchestration.profiles import needs_confusion
 
@@ -61,7 +62,13 @@ def record_baseline(
         raise MeasurementError(msg)
     _require_tables(guard, data)
     registry = ModelRegistry(connect(tracking_uri), guard.model)
-    tables = {name: _table(guard, name, as_lazy(rows), registry) for name, rows in data.items()}
+    tables = {}
+    for name, rows in data.items():
+        try:
+            tables[name] = _table(guard, name, as_lazy(rows), registry)
+        except MeasurementError as error:
+            msg = f"{name}: {error}"
+            raise MeasurementError(msg) from None
     signals = [rule.signal for rule in guard.rules]
     metrics: dict[str, float] = {}
     cost: float | None = None
@@ -75,6 +82,7 @@ def record_baseline(
                     msg = f"{name}: no row has both prediction and label, so no {signal.metric}"
                     raise MeasurementError(msg)
                 metrics[signal.metric] = value
+    _require_length(guard, tables)
     baseline = Baseline(
         guard=guard.name,
         model=guard.model.name,
@@ -88,15 +96,36 @@ def record_baseline(
     return baseline
 
 
+def _require_length(guard: Guard, tables: Mapping[str, "TableBaseline"]) -> None:
+    """Raise unless false-alarm budgets can be calibrated on this data; later would be too late."""
+    from aiguard_dagster.signals.baseline import DriftReference
+
+    for rule in guard.rules:
+        signal, limit = rule.signal, rule.limit
+        if isinstance(signal, Drift) and isinstance(limit, FalseAlarmLimit):
+            reference = DriftReference(tables[signal.table])
+            columns = signal.columns or tuple(reference.grid.columns)
+            try:
+                reference.limits(
+                    columns, signal.window, signal.window.days, limit.false_alarm_every
+                )
+            except MeasurementError as error:
+                msg = f"{guard.name}: {rule.name}: {error}"
+                raise MeasurementError(msg) from None
+
+
 def _require_tables(guard: Guard, data: Mapping[str, Any]) -> None:
     unknown = sorted(set(data) - set(guard.tables))
     if unknown:
         msg = f"{guard.name} declares no table {unknown[0]!r}, only {', '.join(guard.tables)}"
         raise MeasurementError(msg)
-    needed = {rule.signal.table for rule in guard.rules if not rule.signal.judges_data}
-    missing = sorted(needed - set(data))
+    missing = [name for name in tables_to_record(guard) if name not in data]
     if missing:
-        msg = f"{guard.name} has rules on {', '.join(missing)}, and data holds none for it"
+        hint = ", ".join(f"{name}=…" for name in tables_to_record(guard))
+        msg = (
+            f"{guard.name} compares {', '.join(missing)} with the baseline, and data holds none for"
+            f" it\n\nHint: give data for {hint}."
+        )
         raise MeasurementError(msg)
 
 
@@ -125,7 +154,7 @@ def _table(
     grid = choose_grid(rows, spec)
     days = profile_days(rows, spec, grid, confusion=confusion)
     if not any(day.rows for day in days.values()):
-        msg = f"{name}: no rows\n\nHint: give the data that the version was accepted on."
+        msg = "no rows\n\nHint: give the data that the version was accepted on."
         raise MeasurementError(msg)
     return TableBaseline(grid=grid, days=days, types=types)
 

@@ -17,12 +17,13 @@ from aiguard_dagster.adapters.dagster.history import materialized, read_evaluati
 from aiguard_dagster.adapters.mlflow.registry import ModelRegistry
 from aiguard_dagster.core.champions import Reign, champion_at
 from aiguard_dagster.core.errors import MeasurementError
-from aiguard_dagster.core.spec import DeltaSignal, Drift, Guard, Rule
+from aiguard_dagster.core.spec import AbsoluteLimit, DeltaSignal, Drift, Guard, Rule
 from aiguard_dagster.core.verdicts import Evaluation, Measurement, Verdict, Window
 from aiguard_dagster.orchestration.accepted import Accepted, baseline_mark, load_accepted
 from aiguard_dagster.orchestration.keys import check_key, delta_rules, profile_key
 from aiguard_dagster.orchestration.partitions import Partitions, window_of
 from aiguard_dagster.orchestration.resources import ProfileStore
+from aiguard_dagster.signals.baseline import DriftReference
 from aiguard_dagster.signals.measure import evaluate_window, failed
 from aiguard_dagster.signals.window import WindowProfiles
 from aiguard_dagster.stats.profile import BatchProfile
@@ -118,7 +119,7 @@ class DeltaEvaluator:
             msg = f"{self._registry.name} has no champion ({self._registry.pointer})"
             return failed(rule, nothing, MeasurementError(msg))
         accepted = self._baseline(champion)
-        if isinstance(accepted, MeasurementError):
+        if isinstance(accepted, MeasurementError) and needs_baseline(rule):
             return failed(rule, nothing, accepted, subject=champion)
         held = self._in_window(signal, as_of)
         try:
@@ -131,6 +132,8 @@ class DeltaEvaluator:
             expected=self._expected(signal, window),
             champion=champion,
         )
+        if isinstance(accepted, MeasurementError):
+            return evaluate_window(rule, current, None, _no_reference)
         return evaluate_window(rule, current, accepted.baseline, accepted.drift)
 
     def on_other_grids(self, rule: Rule, signal: DeltaSignal) -> list[str]:
@@ -201,6 +204,16 @@ class DeltaEvaluator:
             except MeasurementError as error:
                 self._baselines[version] = error
         return self._baselines[version]
+
+
+def needs_baseline(rule: Rule) -> bool:
+    """Whether a rule cannot be judged without one; an absolute limit on a metric can."""
+    return isinstance(rule.signal, Drift) or not isinstance(rule.limit, AbsoluteLimit)
+
+
+def _no_reference(table: str) -> DriftReference:
+    msg = f"{table} has no baseline"
+    raise MeasurementError(msg)
 
 
 def _digest(inputs: object) -> str:

@@ -9,7 +9,7 @@ from aiguard_dagster.stats.outcomes import cost_per_1000
 
 
 def measure_cost(
-    limit: Limit | None, current: WindowProfiles, baseline: Baseline
+    limit: Limit | None, current: WindowProfiles, baseline: Baseline | None
 ) -> tuple[Measurement, Threshold]:
     """Measure the spend per 1,000 priced predictions of the champion.
 
@@ -22,9 +22,10 @@ def measure_cost(
     if limit is None or isinstance(limit, FalseAlarmLimit):
         msg = "cost takes an absolute limit or above_baseline"
         raise MeasurementError(msg)
-    threshold = resolve_limit(limit, direction="high", baseline=baseline.cost_per_1000)
+    known = baseline.cost_per_1000 if baseline else None
+    threshold = resolve_limit(limit, direction="high", baseline=known)
     if threshold is None:
-        msg = f"the baseline of {baseline.model} v{baseline.version} has no cost"
+        msg = f"the baseline of v{current.champion} has no cost"
         raise MeasurementError(msg)
     rows = current.champion_rows()
     priced = rows.outcomes.priced

@@ -53,7 +53,7 @@ def evaluate_batch(rule: Rule, batch: Batch) -> Evaluation:
 def evaluate_window(
     rule: Rule,
     current: WindowProfiles,
-    baseline: Baseline,
+    baseline: Baseline | None,
     drift_reference: Callable[[str], DriftReference],
 ) -> Evaluation:
     """Judge one rule on the profiles of its window; a failure to measure is ``error``.
@@ -61,7 +61,7 @@ def evaluate_window(
     Args:
         rule: A rule on drift, performance or cost.
         current: The window's profiles.
-        baseline: The champion's baseline.
+        baseline: The champion's baseline; None where the limit does not need it.
         drift_reference: Gives a table's baseline made ready for drift.
     """
     signal = rule.signal

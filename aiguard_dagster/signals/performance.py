@@ -9,7 +9,7 @@ from aiguard_dagster.stats.outcomes import metric_value
 
 
 def measure_performance(
-    signal: Performance, limit: Limit | None, current: WindowProfiles, baseline: Baseline
+    signal: Performance, limit: Limit | None, current: WindowProfiles, baseline: Baseline | None
 ) -> tuple[Measurement, Threshold]:
     """Measure one metric over the champion's rows whose label is known.
 
@@ -21,11 +21,10 @@ def measure_performance(
     if limit is None or isinstance(limit, FalseAlarmLimit):
         msg = "performance takes an absolute limit, above_baseline or below_baseline"
         raise MeasurementError(msg)
-    threshold = resolve_limit(
-        limit, direction=signal.direction, baseline=baseline.metrics.get(signal.metric)
-    )
+    known = baseline.metrics.get(signal.metric) if baseline else None
+    threshold = resolve_limit(limit, direction=signal.direction, baseline=known)
     if threshold is None:
-        msg = f"the baseline of {baseline.model} v{baseline.version} has no {signal.metric}"
+        msg = f"the baseline of v{current.champion} has no {signal.metric}"
         raise MeasurementError(msg)
     rows = current.champion_rows()
     labelled = rows.outcomes.labelled

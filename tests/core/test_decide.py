@@ -413,7 +413,8 @@ def test_lasting_silence_escalates_at_its_limit_and_not_before(silent):
     (escalation,) = decide(GUARD, known, (), now=now)
     assert (escalation.kind, escalation.at) == (ESCALATE, now)
     assert decide(GUARD, known, [escalation], now=now + 99 * DAY) == ()
-    assert "nothing conclusive since 2026-01-01 00:00 UTC. team:g" in escalation.reason
+    assert "nothing conclusive since 2026-01-01 00:00 UTC" in escalation.reason
+    assert escalation.reason.endswith(". team:g: find out why it is silent")
 
 
 def test_silence_after_a_new_word_escalates_anew():
@@ -443,3 +444,27 @@ def test_an_escalation_is_nothing_done_about_a_breach():
     assert within(found[0], "mae", [escalation]) == ()
     assert within(found[0], "mae", [request, escalation]) == (request,)
     assert within(found[0], "drift", [request]) == ()
+
+
+def test_a_hold_rule_that_cannot_be_measured_is_told_once_until_it_speaks_again():
+    known = history(whole=[OK, ERROR, ERROR, QUIET, ERROR, OK, ERROR])
+    told = [d for d in at_once(known) if d.rule == "whole"]
+    assert [(d.kind, (d.at - START).days) for d in told] == [(ESCALATE, 1), (ESCALATE, 6)]
+    assert "blocks what follows" in told[0].reason
+    assert decide(GUARD, known, told, now=told[-1].at) == ()
+    observing = GUARD.model_copy(update={"mode": "observe"})
+    assert decide(observing, known, (), now=told[-1].at) == ()
+
+
+def test_a_rule_that_speaks_weekly_is_not_silent_between_two_words():
+    weekly = [point for day in range(0, 35, 7) for point in points("mae", [None] * day + [OK])]
+    newest = weekly[-1].as_of
+    assert decide(GUARD, {"mae": weekly}, (), now=newest + 10 * DAY) == ()
+    (told,) = decide(GUARD, {"mae": weekly}, (), now=newest + 11 * DAY)
+    assert told.kind is ESCALATE
+
+
+def test_an_escalation_says_what_the_rule_said_last():
+    known = history(mae=[OK, QUIET])
+    (told,) = decide(GUARD, known, (), now=START + GUARD.silence)
+    assert "(inconclusive: mae is inconclusive)" in told.reason

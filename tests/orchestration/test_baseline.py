@@ -116,7 +116,7 @@ def test_a_baseline_is_not_overwritten(uri):
 
 def test_data_that_a_rule_needs_is_asked_for(uri):
     data = tables()
-    with pytest.raises(MeasurementError, match="rules on predictions"):
+    with pytest.raises(MeasurementError, match="compares predictions with"):
         record_baseline(GUARD, version="1", data={"features": data["features"]}, tracking_uri=uri)
     with pytest.raises(MeasurementError, match="declares no table 'labels'"):
         record_baseline(GUARD, version="1", data={**data, "labels": data}, tracking_uri=uri)
@@ -131,3 +131,34 @@ def test_an_empty_table_is_no_baseline(uri):
     empty = {name: table.clear() for name, table in tables().items()}
     with pytest.raises(MeasurementError, match="no rows"):
         record_baseline(GUARD, version="1", data=empty, tracking_uri=uri)
+
+
+def test_a_baseline_too_short_for_a_budget_is_refused_before_it_is_kept(uri):
+    short = {name: rows.head(20 * 24) for name, rows in tables().items()}
+    with pytest.raises(MeasurementError) as raised:
+        record_baseline(GUARD, version="1", data=short, tracking_uri=uri)
+    assert str(raised.value).startswith("demand: drift: the baseline has 20 days, 2 windows of 7")
+    record_baseline(GUARD, version="1", data=tables(), tracking_uri=uri)
+
+
+def test_a_column_that_is_not_there_is_named_with_its_table(uri):
+    data = tables()
+    data["predictions"] = data["predictions"].drop("said")
+    with pytest.raises(MeasurementError) as raised:
+        record_baseline(GUARD, version="1", data=data, tracking_uri=uri)
+    assert str(raised.value).startswith(
+        "predictions: columns are gone: said\n\nHint: the table has"
+    )
+
+
+def test_where_mlflow_keeps_no_registry_is_told():
+    with pytest.raises(ActionError) as raised:
+        record_baseline(GUARD, version="1", data=tables(), tracking_uri="nowhere://here")
+    assert str(raised.value).startswith("MLflow at nowhere://here: ")
+    assert "Hint: give http://… or sqlite:///…" in str(raised.value)
+
+
+def test_a_version_that_is_no_number_is_told_with_those_that_exist(uri):
+    with pytest.raises(ActionError, match="version newest does not exist") as raised:
+        record_baseline(GUARD, version="newest", data=tables(), tracking_uri=uri)
+    assert "Hint: choose one of the versions that do: 1" in str(raised.value)

@@ -323,3 +323,10 @@ def test_nothing_of_ours_warns_when_definitions_are_built_and_when_a_sensor_tick
     found = {str(each.message) for each in told if issubclass(each.category, early)}
     # Dagster names the owners of every sensor itself, when it hands resources to the jobs.
     assert {each for each in found if "`owners` of initializer" not in each} == set()
+
+
+def test_an_absolute_limit_on_a_metric_needs_no_baseline(new_project):
+    project = new_project(rules=(DRIFT, {**ERROR, "limit": 1_000.0}), baselines=("1",))
+    project.live(1, 2)
+    assert set(project.verdicts("drift").values()) == {"error"}
+    assert project.verdicts("error")[2] == "ok"

@@ -134,7 +134,7 @@ def test_one_absurd_prediction_is_a_breach_and_breaks_nothing():
 @pytest.mark.parametrize(
     ("signal", "limit", "told"),
     [
-        ({**MAE, "metric": "rmse"}, TWICE, "bike_demand v1 has no rmse"),
+        ({**MAE, "metric": "rmse"}, TWICE, "the baseline of v1 has no rmse"),
         (MAE, None, "performance takes an absolute limit"),
         (MAE, {"false_alarm_every": "90d"}, "performance takes an absolute limit"),
         (COST, None, "cost takes an absolute limit"),

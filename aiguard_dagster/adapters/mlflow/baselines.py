@@ -8,6 +8,7 @@ a write that was interrupted leaves nothing that a later one could be mistaken f
 import hashlib
 import json
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -111,8 +112,16 @@ def write_baseline(
     )
 
 
-def read_baseline(registry: ModelRegistry, version: str, *, guard: str) -> dict[str, JsonValue]:
+def read_baseline(
+    registry: ModelRegistry, version: str, *, guard: str, tables: Sequence[str] = ("TABLE",)
+) -> dict[str, JsonValue]:
     """The baseline of a version, byte for byte as it was recorded.
+
+    Args:
+        registry: The model's registry.
+        version: The version it speaks of.
+        guard: The guard's name.
+        tables: The tables that a new one would be recorded from, for the hint.
 
     Raises:
         MissingBaselineError: None was recorded for this guard.
@@ -123,8 +132,8 @@ def read_baseline(registry: ModelRegistry, version: str, *, guard: str) -> dict[
     if place is None:
         msg = (
             f"{where}: none was recorded.\n\nHint: record one with "
-            f"`aiguard baseline record GUARD.yaml --model-version {version} "
-            "--data accepted.parquet`."
+            f"`aiguard baseline record GUARD.yaml --model-version {version}"
+            f"{''.join(f' --data {table}=FILE' for table in tables)}`."
         )
         raise MissingBaselineError(msg)
     content = _download(registry, place, where)

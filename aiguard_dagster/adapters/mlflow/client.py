@@ -18,10 +18,15 @@ PATIENCE = {
 
 
 def connect(tracking_uri: str, *, registry_uri: str | None = None) -> "MlflowClient":
-    """A client of the MLflow at ``tracking_uri``; MLflow's global tracking URI stays as it is."""
+    """A client of the MLflow at ``tracking_uri``; MLflow's global tracking URI stays as it is.
+
+    Raises:
+        ActionError: MLflow keeps no registry there.
+    """
     from mlflow import MlflowClient
 
-    return MlflowClient(tracking_uri=tracking_uri, registry_uri=registry_uri)
+    with asking(f"MLflow at {tracking_uri}", hint="give http://… or sqlite:///…"):
+        return MlflowClient(tracking_uri=tracking_uri, registry_uri=registry_uri)
 
 
 @contextmanager

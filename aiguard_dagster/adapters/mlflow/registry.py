@@ -155,7 +155,8 @@ class ModelRegistry:
 
         with asking(f"{self.name}: read version {version}"):
             try:
-                return self._version(self.client.get_model_version(self.name, version))
+                if version.isdecimal():
+                    return self._version(self.client.get_model_version(self.name, version))
             except MlflowException as error:
                 if not is_missing(error):
                     raise

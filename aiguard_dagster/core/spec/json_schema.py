@@ -21,5 +21,5 @@ def guard_schema() -> dict[str, JsonValue]:
     schema = Guard.model_json_schema(schema_generator=_Generator)
     for part in schema["$defs"].values():
         if "kind" in part.get("properties", {}):  # Guard files must name it, Python need not.
-            part["required"] = ["kind", *part.get("required", [])]
+            part["required"] = list(dict.fromkeys(["kind", *part.get("required", [])]))
     return {"$schema": _Generator.schema_dialect, **schema}

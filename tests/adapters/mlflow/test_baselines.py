@@ -123,7 +123,7 @@ def test_a_missing_baseline_says_how_to_record_one(plain):
     assert str(caught.value) == (
         f"{plain.name}: version 3: baseline of guard bike_demand: none was recorded.\n\n"
         "Hint: record one with `aiguard baseline record GUARD.yaml --model-version 3 "
-        "--data accepted.parquet`."
+        "--data TABLE=FILE`."
     )
 
 

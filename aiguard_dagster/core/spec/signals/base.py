@@ -93,6 +93,11 @@ class SignalBase(Spec):
         return self.judges_data
 
     @property
+    def explains(self) -> bool:
+        """Whether a breach of it explains breaches further down."""
+        return self.judges_data and self.layer is not Layer.METADATA
+
+    @property
     def others(self) -> dict[str, str]:
         """Other tables of the guard that it reads, by the option that names them."""
         return {}
