@@ -25,7 +25,7 @@ class TableBaseline:
     Attributes:
         grid: The grid that this table's batches are counted on.
         days: Profiles by ISO date (UTC), in time order.
-        types: Short type name by column, all columns of the table.
+        types: Short type name by column, all columns of the table, in their order.
     """
 
     grid: Grid
@@ -89,7 +89,7 @@ def baseline_to_json(baseline: Baseline) -> dict[str, Any]:
             name: {
                 "grid": grid_to_json(table.grid),
                 "days": {day: profile_to_json(profile) for day, profile in table.days.items()},
-                "types": dict(table.types),
+                "types": [list(pair) for pair in table.types.items()],  # JSON keys get sorted
             }
             for name, table in baseline.tables.items()
         },
@@ -117,7 +117,7 @@ def baseline_from_json(document: Mapping[str, Any]) -> Baseline:
                 name: TableBaseline(
                     grid=grid_from_json(table["grid"]),
                     days={d: profile_from_json(p) for d, p in sorted(table["days"].items())},
-                    types=table.get("types", {}),
+                    types=dict(table.get("types", {})),
                 )
                 for name, table in document["tables"].items()
             },

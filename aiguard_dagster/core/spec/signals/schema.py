@@ -9,7 +9,22 @@ from aiguard_dagster.core.spec.base import Spec
 from aiguard_dagster.core.spec.limits import Limit
 from aiguard_dagster.core.spec.signals.base import DataSignal, Flag, Found, Layer, Limits
 
-ColumnType = Literal["int", "float", "string", "boolean", "timestamp", "date", "any"]
+ColumnType = Literal[
+    "int",
+    "float",
+    "decimal",
+    "string",
+    "boolean",
+    "timestamp",
+    "date",
+    "time",
+    "duration",
+    "binary",
+    "list",
+    "struct",
+    "map",
+    "any",
+]
 Against = Literal["declared", "baseline", "previous", "signature"]
 
 
@@ -32,10 +47,12 @@ class Schema(DataSignal):
     layer: ClassVar[Layer] = Layer.FEATURES
     kind: Literal["schema"] = "schema"
     columns: Annotated[dict[str, DeclaredColumn], Field(min_length=1)] | None = None
-    """Name to type: int, float, string, boolean, timestamp, date, any; or to {type, nullable}."""
+    """Name to type: int, float, decimal, string, boolean, timestamp, date, time, duration, binary,
+    list, struct, map, any; or to {type, nullable}."""
     against: Against | None = None
-    """``declared`` columns, what the champion's ``baseline`` recorded, the ``previous`` batch, or
-    the champion's ``signature`` in MLflow. Declared with columns, the baseline without."""
+    """``declared`` columns, what the champion's ``baseline`` recorded, the ``previous`` batch that
+    was ok, or the champion's ``signature`` in MLflow. Columns are declared where there are some,
+    else it is the baseline."""
     allow_extra: Flag = True
     """Whether columns that are not named are welcome."""
     ordered: Flag = False
@@ -74,7 +91,7 @@ class Schema(DataSignal):
         """What must hold."""
         named = {
             "baseline": "the columns and types that the champion's baseline recorded",
-            "previous": "the columns and types of the batch before",
+            "previous": "the columns and types of the last batch that was ok",
             "signature": "the columns and types that the champion takes as its input",
             "declared": f"the {len(self.columns or ())} declared columns, of their declared types",
         }[self.compared_with]
