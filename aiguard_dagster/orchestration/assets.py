@@ -1,6 +1,7 @@
 """What a project's asset graph says of the assets under guard."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,9 @@ from aiguard_dagster.orchestration.partitions import (
 if TYPE_CHECKING:
     from aiguard_dagster.adapters.tables.rows import Rows
     from aiguard_dagster.signals.batch import Asset
+
+
+logger = logging.getLogger("aiguard_dagster")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +99,26 @@ def read_rows(
         msg = f"{asset.key.to_user_string()} has no value here"
         raise MeasurementError(msg)
     return open_rows(deferred.load())
+
+
+def tell_unreachable(assets: Iterable[KnownAsset]) -> None:
+    """Warn, once a source, of those that cannot be reached now; their checks will be errors."""
+    asked = set()
+    for asset in assets:
+        source = asset.table.source
+        if source is None or source.model_dump_json() in asked:
+            continue
+        from aiguard_dagster.adapters.tables.sources import unreachable
+
+        asked.add(source.model_dump_json())
+        if why := unreachable(source):
+            logger.warning(
+                "the %s source of %s cannot be reached: %s. Until it can, its checks give the"
+                " verdict error.",
+                source.kind,
+                asset.key.to_user_string(),
+                why,
+            )
 
 
 def asset_facts(asset: KnownAsset, instance: dg.DagsterInstance) -> "Asset":

@@ -11,7 +11,7 @@ from aiguard_dagster.core.errors import Problem, SpecError
 from aiguard_dagster.core.spec import Guard
 from aiguard_dagster.core.spec.semantics import find_problems, find_problems_between
 from aiguard_dagster.core.words import did_you_mean
-from aiguard_dagster.orchestration.assets import know, table_problems
+from aiguard_dagster.orchestration.assets import know, table_problems, tell_unreachable
 from aiguard_dagster.orchestration.clock import Clock, wall_clock
 from aiguard_dagster.orchestration.delta_sensor import build_delta_checks, build_delta_sensor
 from aiguard_dagster.orchestration.keys import check_key, delta_rules, guard_key, table_key
@@ -103,6 +103,7 @@ def guard_additions(
         guard.name: {table: know(graph, spec) for table, spec in guard.tables.items()}
         for guard in guards
     }
+    tell_unreachable(asset for assets in known.values() for asset in assets.values())
     partitions = {
         guard: {table: asset.partitions_def for table, asset in assets.items()}
         for guard, assets in known.items()

@@ -8,7 +8,12 @@ import dagster as dg
 from aiguard_dagster.core.errors import Problem, SpecError
 from aiguard_dagster.core.spec import Action, DataSignal, Guard, Mode, Rule, Table
 from aiguard_dagster.core.spec.semantics import find_problems
-from aiguard_dagster.orchestration.assets import KnownAsset, know, table_problems
+from aiguard_dagster.orchestration.assets import (
+    KnownAsset,
+    know,
+    table_problems,
+    tell_unreachable,
+)
 from aiguard_dagster.orchestration.clock import Clock, wall_clock
 from aiguard_dagster.orchestration.quality import build_quality_check
 from aiguard_dagster.orchestration.resources import ResourceKeys
@@ -89,6 +94,7 @@ def checks_of(
     problems = [*find_problems(guard, file=place), *_problems(guard, known, graph, place)]
     if problems:
         raise SpecError(problems)
+    tell_unreachable(known.values())
     check = build_quality_check(
         guard=guard,
         table=OWN,

@@ -228,3 +228,44 @@ def test_earlier_batches_of_the_series_are_at_hand():
                 resources={"io_manager": dg.InMemoryIOManager()},
             )
     assert seen[-1] == [(2, "eu")]
+
+
+def test_a_source_is_read_in_place_of_the_io_manager_for_the_partition_in_hand(tmp_path):
+    @dg.asset(partitions_def=DAYS)
+    def orders():
+        """Writes its own files and returns nothing."""
+
+    for day in (1, 2):
+        at = [datetime(2026, 3, day, hour) for hour in range(day)]
+        pl.DataFrame({"id": range(day), "at": at}).write_parquet(f"{tmp_path}/2026-03-0{day}.pq")
+    source = {"kind": "parquet", "path": f"{tmp_path}/{{partition}}.pq"}
+    table = Table(asset="orders", time="at", source=source)
+    checks = build_quality_checks(asset=orders, rules=[FULL], table=table, clock=clock)
+    counted = {
+        day: run(orders, checks, partition=f"2026-03-0{day}").get_asset_check_evaluations()
+        for day in (1, 2)
+    }
+    assert [counted[day][0].passed for day in (1, 2)] == [False, True]
+
+
+def test_a_source_that_cannot_be_reached_is_told_at_load_and_an_error_in_the_run(tmp_path, caplog):
+    @dg.asset
+    def orders(): ...
+
+    table = Table(asset="orders", source={"kind": "csv", "path": f"{tmp_path}/no/where.csv"})
+    rule = Rule(name="full", signal=Completeness(min_rows=2), limit="100%")
+    checks = build_quality_checks(asset=orders, rules=[rule], table=table, clock=clock)
+    assert "the csv source of orders cannot be reached" in caplog.text
+    result = run(orders, checks)
+    assert result.success
+    assert verdicts(result) == {"full": "error"}
+
+
+def test_a_source_that_does_not_fit_the_partitions_is_refused_at_load():
+    table = Table(asset="orders", source={"kind": "csv", "path": "orders.csv"})
+    with pytest.raises(SpecError) as raised:
+        build_quality_checks(asset=orders_of(REGIONS), rules=[FULL], table=table)
+    assert str(raised.value) == (
+        "checks of orders: tables.rows.source.partition_by: nothing tells one partition's rows"
+        " from another's\n\nHint: give partition_by, or a placeholder in the path."
+    )

@@ -437,19 +437,6 @@ def faults_of(evaluation):
     return evaluation.verdict, parts(evaluation)
 
 
-def test_types_are_the_same_in_a_warehouse():
-    ibis = pytest.importorskip("ibis")
-    pytest.importorskip("duckdb")
-    table = ibis.duckdb.connect().sql(AS_SQL)
-    assert faults_of(on_engine(table, columns=DECLARED)) == (OK, {})
-    assert on_engine(table, against="signature").verdict is OK
-    broken = table.mutate(temp=ibis.literal(float("nan")), hr=table.hr.cast("string"))
-    assert faults_of(on_engine(broken, columns=DECLARED)) == (
-        BREACH,
-        {"hr": "string, not int", "temp": "1 null"},
-    )
-
-
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_types_are_the_same_on_spark():

@@ -1,16 +1,20 @@
 """The tables that users' IO managers hand over, as lazy polars frames."""
 
+import warnings
 from typing import Any
 
 import polars as pl
 
 from aiguard_dagster.core.errors import MeasurementError
 
+HINT = "\n\nHint: give a pandas, polars, pyarrow, DuckDB, ibis or Spark table."
+
 
 def as_lazy(table: Any) -> pl.LazyFrame:  # noqa: ANN401 - whatever the user's IO manager gives
-    """Take a pandas, polars or pyarrow table as a lazy polars frame.
+    """Take a table that lives in this process as a lazy polars frame.
 
-    pandas' NaN becomes null, as pandas itself means it.
+    pandas' NaN becomes null, as pandas itself means it; an object column of values of several types
+    becomes text.
 
     Raises:
         MeasurementError: The value is no table that is known here, or one that cannot be read.
@@ -20,7 +24,9 @@ def as_lazy(table: Any) -> pl.LazyFrame:  # noqa: ANN401 - whatever the user's I
     if isinstance(table, pl.DataFrame):
         return table.lazy()
     try:
-        found = _converted(table)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Between the libraries; nothing a user could mend.
+            found = _converted(table)
     except Exception as error:  # noqa: BLE001 - its message may quote rows, so its name must do
         msg = (
             f"the asset's table cannot be read: {type(error).__name__}"
@@ -28,21 +34,44 @@ def as_lazy(table: Any) -> pl.LazyFrame:  # noqa: ANN401 - whatever the user's I
         )
         raise MeasurementError(msg) from None
     if found is not None:
-        return found
-    msg = (
-        f"the asset's value is a {type(table).__module__}.{type(table).__name__}, which is no table"
-        "\n\nHint: return a pandas, polars or pyarrow table from the IO manager."
-    )
+        return found.lazy()
+    kind = f"{type(table).__module__}.{type(table).__name__}"
+    msg = f"the asset's value is a {kind}, which is no table{HINT}"
     raise MeasurementError(msg)
 
 
-def _converted(table: Any) -> pl.LazyFrame | None:  # noqa: ANN401 - whatever the IO manager gives
+def _converted(table: Any) -> pl.DataFrame | None:  # noqa: ANN401 - whatever the IO manager gives
     module = type(table).__module__.partition(".")[0]
-    name = type(table).__name__
-    if module == "pandas" and name == "DataFrame":
-        if list(table.index.names) != [None]:
-            table = table.reset_index()
-        return pl.DataFrame(pl.from_pandas(table)).lazy()
-    if module == "pyarrow" and name in {"Table", "RecordBatch"}:
-        return pl.DataFrame(pl.from_arrow(table)).lazy()
-    return None
+    match module, type(table).__name__:
+        case "pandas", "DataFrame":
+            if list(table.index.names) != [None]:
+                table = table.reset_index()
+            return _from_pandas(table)
+        case "pyarrow", "Table" | "RecordBatch":
+            frame = pl.DataFrame(pl.from_arrow(table))
+            frame.columns = table.schema.names  # polars names a nameless column anew.
+            return frame
+        case "duckdb" | "_duckdb", "DuckDBPyRelation":
+            return pl.DataFrame(table.pl())
+        case "ibis", "Table":
+            return pl.DataFrame(pl.from_arrow(table.to_pyarrow()))
+        case _:
+            return None
+
+
+def _from_pandas(table: Any) -> pl.DataFrame:  # noqa: ANN401 - pandas is imported by its user only
+    try:
+        return pl.DataFrame(pl.from_pandas(table))
+    except Exception:
+        if not table.columns.is_unique:
+            raise
+    columns = []
+    for name in table.columns:
+        values = table[name]
+        try:
+            column = pl.from_pandas(values)
+        except Exception:  # noqa: BLE001 - see above
+            known = values.notna()
+            column = pl.Series([str(v) if k else None for v, k in zip(values, known, strict=True)])
+        columns.append(column.alias(str(name)))
+    return pl.DataFrame(columns)

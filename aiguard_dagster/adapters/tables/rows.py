@@ -34,14 +34,19 @@ def open_rows(value: Any) -> Rows:  # noqa: ANN401 - whatever the user's IO mana
 
     What lives in this process becomes polars, so that every engine counts alike: pandas' NaN is
     null, as pandas itself means it. A lazy frame is collected, so that it is read once whatever the
-    number of checks.
+    number of checks; a Spark frame is persisted until ``close``.
 
     Raises:
         MeasurementError: It is no table, or one that cannot be read.
     """
     if isinstance(value, Mapping) and value:
         return open_rows(pl.concat([_collected(part) for part in value.values()], how="vertical"))
-    collected = _collected(value)
+    match type(value).__module__.partition(".")[0], type(value).__name__:
+        case "pyspark", "DataFrame":
+            kept = value.persist()
+            return Rows(frame=nw.from_native(kept), native=kept, close=kept.unpersist)
+        case _:
+            collected = _collected(value)
     native = collected if isinstance(value, pl.LazyFrame) else value
     return Rows(frame=nw.from_native(collected.lazy()), native=native)
 

@@ -1,9 +1,11 @@
 """Schema: are the columns there, and of their types?"""
 
 from collections.abc import Iterator
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, get_args
 
-from pydantic import Field, model_validator
+from pydantic import Field, GetJsonSchemaHandler, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from aiguard_dagster.core.spec.base import Spec
 from aiguard_dagster.core.spec.limits import Limit
@@ -39,6 +41,13 @@ class DeclaredColumn(Spec):
     @classmethod
     def _from_short_form(cls, value: object) -> object:
         return {"type": value} if isinstance(value, str) else value
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Both forms, for editors."""
+        return {"anyOf": [{"enum": list(get_args(ColumnType))}, handler(schema)]}
 
 
 class Schema(DataSignal):

@@ -1,0 +1,80 @@
+"""Parquet and CSV files, local or on any file system that fsspec knows."""
+
+import re
+from collections.abc import Sequence
+from glob import escape, has_magic
+from typing import Any
+
+import polars as pl
+
+from aiguard_dagster.adapters.tables.rows import Rows, open_rows
+from aiguard_dagster.adapters.tables.sources.predicates import in_hand
+from aiguard_dagster.core.errors import MeasurementError
+from aiguard_dagster.core.partition import Partition
+from aiguard_dagster.core.spec import Table
+from aiguard_dagster.core.spec.sources import FileSource
+
+UNSAFE = re.compile(r"[/\\\x00]|^\.\.?$")
+"""What a partition's key must not hold where it stands in a path."""
+
+
+def open_files(source: FileSource, table: Table, partitions: Sequence[Partition]) -> Rows:
+    """The rows of the files that hold the partitions in hand."""
+    told_apart = "{" in source.path
+    paths = [_fill(source.path, p) for p in partitions] if told_apart else [source.path]
+    frames = [_scan(source, path, partition=told_apart) for path in dict.fromkeys(paths)]
+    rows = pl.concat(frames, how="vertical_relaxed")
+    if partitions and not told_apart:
+        rows = rows.filter(in_hand(rows, source.partition_by, table, partitions))
+    return open_rows(rows)
+
+
+def unreachable_files(source: FileSource) -> str:
+    """Whether the folder before the first placeholder or star is there."""
+    from fsspec.core import url_to_fs
+
+    fixed = re.split(r"[{*?\[]", source.path, maxsplit=1)[0]
+    if fixed != source.path:
+        fixed = fixed.rpartition("/")[0] or "."
+    filesystem, path = url_to_fs(fixed)
+    return "" if filesystem.exists(path) else f"{fixed} is not there"
+
+
+def _fill(template: str, partition: Partition) -> str:
+    """A path for one partition; keys stand for themselves, whatever characters they hold."""
+    values: dict[str, Any] = {
+        name: _safe(key)
+        for name, key in {**partition.dimensions, "partition": partition.key}.items()
+    }
+    if partition.window:
+        values |= {"start": partition.window.start, "end": partition.window.end}
+    return template.format(**values)
+
+
+def _safe(key: str) -> str:
+    if UNSAFE.search(key):
+        msg = (
+            f"a partition key of {len(key)} characters cannot stand in a path"
+            "\n\nHint: name the column that holds the key, partition_by, instead."
+        )
+        raise MeasurementError(msg)
+    return escape(key)
+
+
+def _scan(source: FileSource, path: str, *, partition: bool) -> pl.LazyFrame:
+    from fsspec.core import url_to_fs
+
+    filesystem, inner = url_to_fs(path)
+    found = sorted(filesystem.glob(inner)) if has_magic(inner) else [inner]
+    found = [name for name in found if filesystem.isfile(name)]
+    if not found:
+        what = "the partition in hand" if partition else "the table"
+        msg = f"no file holds {what}: {path}\n\nHint: check the path; it may not be written yet."
+        raise MeasurementError(msg)
+    if "file" in filesystem.protocol:
+        if source.kind == "csv":
+            return pl.scan_csv(found, try_parse_dates=True, glob=False)
+        return pl.scan_parquet(found, glob=False)
+    import pyarrow.dataset as ds
+
+    return pl.scan_pyarrow_dataset(ds.dataset(found, filesystem=filesystem, format=source.kind))
