@@ -8,7 +8,7 @@ export DAGSTER_TELEMETRY_ENABLED ?= false
 export MLFLOW_DISABLE_TELEMETRY ?= true
 export GX_ANALYTICS_ENABLED ?= false
 
-.PHONY: setup demo ui test check lock bench clean
+.PHONY: setup demo ui test test-spark check lock bench clean
 .DELETE_ON_ERROR:
 
 setup: $(STAMP)
@@ -26,7 +26,16 @@ ui: $(STAMP)
 	$(RUN) -m examples.bike_demand.ui
 
 test: $(STAMP)
-	$(RUN) -m pytest -n 2 --dist loadfile
+	$(RUN) -m pytest -n 2 --dist loadfile -m "not spark"
+
+# The same checks on Spark; needs Java 17 or later on the path.
+test-spark: $(VENV)/.spark
+	@java -version > /dev/null 2>&1 || { echo "Spark needs Java 17 or later: install a JDK, such as openjdk-17-jre-headless"; exit 1; }
+	$(RUN) -m pytest -m spark
+
+$(VENV)/.spark: $(STAMP) requirements-spark.lock
+	$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-spark.lock
+	touch $(VENV)/.spark
 
 check: $(STAMP)
 	$(RUN) -m ruff check .
@@ -38,9 +47,11 @@ bench: $(STAMP)
 	$(RUN) benchmarks/import_cost.py
 
 # Writes the lock anew from pyproject.toml; needs uv on the path.
+COMPILE = uv pip compile --universal --python-version 3.11 --generate-hashes \
+  --no-strip-extras --no-emit-index-url --no-emit-find-links --no-annotate --no-header
 lock:
-	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
-	  --no-strip-extras --no-emit-index-url --no-emit-find-links --no-annotate --no-header -o requirements.lock
+	$(COMPILE) pyproject.toml --extra dev --extra example -o requirements.lock
+	$(COMPILE) pyproject.toml --all-extras -c requirements.lock -o requirements-spark.lock
 
 clean:
 	rm -rf $(VENV) .demo .mypy_cache .ruff_cache .pytest_cache
