@@ -16,6 +16,7 @@ from aiguard_dagster.core.spec import (
     Performance,
     Rule,
     Schema,
+    Unique,
 )
 from aiguard_dagster.core.spec.signals import SignalBase
 from aiguard_dagster.core.verdicts import Evaluation, Measurement, Threshold, Verdict, judge
@@ -28,6 +29,7 @@ from aiguard_dagster.signals.freshness import measure_freshness
 from aiguard_dagster.signals.pandera import measure_pandera
 from aiguard_dagster.signals.performance import measure_performance
 from aiguard_dagster.signals.schema import measure_schema
+from aiguard_dagster.signals.unique import measure_unique
 from aiguard_dagster.signals.window import WindowProfiles
 
 Measure = Callable[[Any, Batch], tuple[Measurement, Threshold]]
@@ -36,6 +38,7 @@ MEASURES: Mapping[type[SignalBase], Measure] = {
     Freshness: measure_freshness,
     Pandera: measure_pandera,
     Schema: measure_schema,
+    Unique: measure_unique,
 }
 
 
