@@ -24,6 +24,17 @@ def type_of(batch: Batch, name: str) -> nw.dtypes.DType:
     return batch.frame.collect_schema()[name]
 
 
+def is_void(batch: Batch, name: str) -> bool:
+    """Whether a column has no values and so no type: engines leave what is null throughout untyped.
+
+    Raises:
+        MeasurementError: The column is gone.
+    """
+    if type_of(batch, name) != nw.Unknown:
+        return False
+    return not batch.frame.select(count(known(batch, name)).alias("n")).collect().item()
+
+
 def family_of(dtype: nw.dtypes.DType) -> Family:
     """What a type holds, whatever its size."""
     if dtype.is_numeric():
@@ -105,7 +116,7 @@ def is_one_of(batch: Batch, name: str, choices: Sequence[Choice], *, option: str
         case "truths":
             return plain(batch, name).is_in([int(choice) for choice in choices])
         case "numbers" if dtype.is_integer():
-            whole = [int(choice) for choice in choices if choice == int(choice)]
+            whole = [int(choice) for choice in choices if float(choice).is_integer()]
             return column(batch, name).is_in(whole)
         case "numbers":
             exact = [rounded(float(choice), dtype) for choice in choices]

@@ -17,6 +17,7 @@ from aiguard_dagster.core.spec import (
     Rule,
     Schema,
     Unique,
+    Values,
 )
 from aiguard_dagster.core.spec.signals import SignalBase
 from aiguard_dagster.core.verdicts import Evaluation, Measurement, Threshold, Verdict, judge
@@ -30,6 +31,7 @@ from aiguard_dagster.signals.pandera import measure_pandera
 from aiguard_dagster.signals.performance import measure_performance
 from aiguard_dagster.signals.schema import measure_schema
 from aiguard_dagster.signals.unique import measure_unique
+from aiguard_dagster.signals.values import measure_values
 from aiguard_dagster.signals.window import WindowProfiles
 
 Measure = Callable[[Any, Batch], tuple[Measurement, Threshold]]
@@ -39,6 +41,7 @@ MEASURES: Mapping[type[SignalBase], Measure] = {
     Pandera: measure_pandera,
     Schema: measure_schema,
     Unique: measure_unique,
+    Values: measure_values,
 }
 
 

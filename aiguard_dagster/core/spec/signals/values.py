@@ -1,25 +1,36 @@
 """Values: is what stands in the columns possible?"""
 
 from collections.abc import Iterator
+from math import isfinite
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from aiguard_dagster.core.spec.base import Spec
 from aiguard_dagster.core.spec.limits import Limit
-from aiguard_dagster.core.spec.signals.base import Columns, DataSignal, Flag, Found, Layer, Limits
+from aiguard_dagster.core.spec.signals.base import (
+    Columns,
+    DataSignal,
+    Flag,
+    Found,
+    Layer,
+    Limits,
+    Share,
+)
 from aiguard_dagster.core.spoken import joined, tolerated
+
+Number = Annotated[float, Field(strict=True)]
 
 
 class Allowed(Spec):
     """What one column may hold; nulls are completeness' business."""
 
-    min: float | None = None
-    """The smallest value."""
-    max: float | None = None
-    """The largest value."""
+    min: Number | None = None
+    """The smallest number; an infinite one is outside of any range."""
+    max: Number | None = None
+    """The largest number."""
     one_of: Annotated[tuple[bool | int | float | str, ...], Field(min_length=1)] | None = None
-    """All the values there are."""
+    """All the values there are: numbers, text, or true and false, as the column holds."""
     varies: Flag = False
     """Whether a column of one value throughout is wrong."""
 
@@ -33,7 +44,10 @@ class Values(DataSignal):
     """What each column may hold."""
     from_baseline: Columns | None = None
     """Columns that may hold what the champion's baseline held: its range, its categories, its unit
-    (a median that jumped by a power of ten), and more than one value if it had more than one."""
+    (no median that jumped by a power of ten), and more than one value if its days had more."""
+    margin: Share = 0.1
+    """How far beyond the baseline's range numbers may go, as a share of the range's width; never
+    across zero."""
 
     @property
     def limits(self) -> Limits:
@@ -53,6 +67,11 @@ class Values(DataSignal):
             if allowed == Allowed():
                 what = "anything is allowed"
                 yield (f"columns.{name}", what, "give min, max, one_of or varies.")
+            for bound, number in (("min", allowed.min), ("max", allowed.max)):
+                if number is not None and not isfinite(number):
+                    what = f"{number:g} is no finite number"
+                    hint = f"leave {bound} out where there is no such bound."
+                    yield (f"columns.{name}.{bound}", what, hint)
             low, high = allowed.min, allowed.max
             if low is not None and high is not None and low > high:
                 what = f"no value is at least {low:g} and at most {high:g}"

@@ -1,0 +1,147 @@
+"""What a column's values are held to, and how many are not as they should be."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import reduce
+from operator import or_
+from typing import Any
+
+import narwhals as nw
+
+from aiguard_dagster.core.verdicts import Part
+from aiguard_dagster.signals.batch import Batch
+from aiguard_dagster.signals.columns import count, infinite, known, plain, rounded, type_of
+from aiguard_dagster.stats.units import Medians, jump
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demand:
+    """What one column is held to.
+
+    Attributes:
+        name: The column.
+        wrong: By what is said of them, the values that are not allowed.
+        unjudged: Values of which nothing can be said; None where there are none such.
+        varies_from: On so many values, one value throughout is wrong; None where it never is.
+        medians: Where its medians were, to see a change of unit; None where that is not asked.
+    """
+
+    name: str
+    wrong: Mapping[str, nw.Expr] = field(default_factory=dict)
+    unjudged: nw.Expr | None = None
+    varies_from: float | None = None
+    medians: Medians | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What became of one demand.
+
+    Attributes:
+        name: The column.
+        known: Its values.
+        judged: Those of which something can be said.
+        wrong: Those that are not allowed; all of them where the column is wrong as a whole.
+        text: What is wrong, in counts.
+    """
+
+    name: str
+    known: int
+    judged: int
+    wrong: int
+    text: str
+
+    @property
+    def part(self) -> Part:
+        """The share that is wrong."""
+        return Part(name=self.name, value=self.wrong / self.judged, text=self.text)
+
+
+def outside(
+    batch: Batch, name: str, low: tuple[float, str] | None, high: tuple[float, str] | None
+) -> dict[str, nw.Expr]:
+    """Numbers below or above; an infinite one is outside of any range.
+
+    Args:
+        batch: The batch.
+        name: A column of numbers.
+        low: The smallest number allowed, and what is said of smaller ones.
+        high: The largest, likewise.
+    """
+    dtype = type_of(batch, name)
+    value = plain(batch, name).cast(nw.Float64)
+    endless = infinite(batch, name)
+    finite = known(batch, name) if endless is None else known(batch, name) & ~endless
+    wrong = {}
+    if low is not None:
+        wrong[low[1]] = finite & (value < rounded(low[0], dtype))
+    if high is not None:
+        wrong[high[1]] = finite & (value > rounded(high[0], dtype))
+    if endless is not None:
+        wrong["infinite"] = endless
+    return wrong
+
+
+def measure_demands(batch: Batch, demands: Sequence[Demand]) -> tuple[int, list[Found]]:
+    """Rows of the batch, and what became of each demand; all in one pass over the rows."""
+    aggregates = [nw.len().alias("rows")]
+    for position, demand in enumerate(demands):
+        aggregates += _aggregates(batch, demand, f"c{position}")
+    (row,) = batch.frame.select(*aggregates).collect().rows(named=True)
+    found = [_found(demand, row, f"c{position}") for position, demand in enumerate(demands)]
+    return int(row["rows"]), found
+
+
+def _aggregates(batch: Batch, demand: Demand, short: str) -> list[nw.Expr]:
+    there = known(batch, demand.name)
+    asked = {f"{short}_known": count(there)}
+    wrong = [there & condition for condition in demand.wrong.values()]
+    if wrong:
+        asked[f"{short}_wrong"] = count(reduce(or_, wrong))
+    asked |= {f"{short}_{position}": count(condition) for position, condition in enumerate(wrong)}
+    if demand.unjudged is not None:
+        asked[f"{short}_unjudged"] = count(there & demand.unjudged)
+    value = nw.when(there).then(plain(batch, demand.name))
+    if demand.varies_from is not None:
+        asked[f"{short}_stuck"] = (value.min() == value.max()).cast(nw.Int64)
+    if demand.medians is not None:
+        endless = infinite(batch, demand.name)
+        finite = there if endless is None else there & ~endless
+        number = nw.when(finite).then(plain(batch, demand.name).cast(nw.Float64))
+        asked |= {f"{short}_finite": count(finite), f"{short}_median": number.median()}
+    return [aggregate.alias(name) for name, aggregate in asked.items()]
+
+
+def _found(demand: Demand, row: Mapping[str, Any], short: str) -> Found:
+    def number(what: object) -> int:
+        return int(row.get(f"{short}_{what}") or 0)
+
+    there = number("known")
+    judged, wrong = there - number("unjudged"), number("wrong")
+    pieces = [
+        f"{number(position):,} {said}"
+        for position, said in enumerate(demand.wrong)
+        if number(position)
+    ]
+    whole = _wrong_as_a_whole(demand, row, short, there)
+    if whole:
+        judged = wrong = there
+    elif pieces:
+        pieces[0] = f"of {judged:,} values {pieces[0]}"
+    text = ", ".join([*whole, *pieces])
+    return Found(name=demand.name, known=there, judged=judged, wrong=wrong, text=text)
+
+
+def _wrong_as_a_whole(demand: Demand, row: Mapping[str, Any], short: str, known: int) -> list[str]:
+    """What is wrong with all values together."""
+    said = []
+    if demand.medians is not None and row[f"{short}_median"] is not None:
+        finite = int(row[f"{short}_finite"])
+        power = jump(float(row[f"{short}_median"]), finite, demand.medians)
+        if power:
+            how = "divided" if power > 0 else "multiplied"
+            said.append(f"its median fits the baseline only if {how} by {10 ** abs(power):,}")
+    least = demand.varies_from
+    if least is not None and known >= least and row[f"{short}_stuck"]:
+        said.append(f"one value throughout, {known:,} times")
+    return said
