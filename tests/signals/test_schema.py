@@ -15,6 +15,7 @@ from aiguard_dagster.signals.baseline import TableBaseline
 from aiguard_dagster.signals.batch import Batch
 from aiguard_dagster.signals.measure import evaluate_batch
 from aiguard_dagster.stats.grid import Grid
+from tests.conformance.engines import spark_session
 from tests.signals.batches import DAY, ENGINES, RENTALS, day_of, judged, rows_of, rule_of, said
 
 OK, BREACH, INCONCLUSIVE, ERROR = Verdict
@@ -424,10 +425,6 @@ DECLARED = {
     "took": "duration",
     'a"; --': "string",
 }
-AS_SQL = """select 1::int hr, 0.5::double temp, 1.5::decimal(5, 2) price,
-    timestamp '2012-05-01' as at, timestamptz '2012-05-01' aware, date '2012-05-01' as day,
-    [1] tags, map {'a': 1} as by, {'a': 1} as of, 'a'::blob raw, interval 1 day took,
-    'x' as "a""; --" """
 AS_SPARK = """select 1 hr, double(0.5) temp, 1.5bd price, timestamp_ntz'2012-05-01' at,
     timestamp'2012-05-01' aware, date'2012-05-01' day, array(1) tags, map('a', 1) by,
     struct(1 a) of, binary('a') raw, interval 1 day took, 'x' `a"; --`"""
@@ -437,18 +434,13 @@ def faults_of(evaluation):
     return evaluation.verdict, parts(evaluation)
 
 
-@pytest.mark.slow
+@pytest.mark.spark
 @pytest.mark.filterwarnings("ignore")
 def test_types_are_the_same_on_spark():
-    session = pytest.importorskip("pyspark.sql").SparkSession
-    spark = session.builder.master("local[1]").config("spark.ui.enabled", "false").getOrCreate()
-    try:
-        table = spark.sql(AS_SPARK)
-        assert faults_of(on_engine(table, columns=DECLARED)) == (OK, {})
-        assert on_engine(table, against="signature").verdict is OK
-        broken = table.selectExpr("*", "null void").selectExpr("* except (hr, temp)")
-        found = on_engine(broken, columns={**DECLARED, "void": "int"})
-        assert faults_of(found) == (BREACH, {"hr": "gone", "temp": "gone"})
-        assert found.measurement.note == "type unknown, no value tells it: void"
-    finally:
-        spark.stop()
+    table = spark_session().sql(AS_SPARK)
+    assert faults_of(on_engine(table, columns=DECLARED)) == (OK, {})
+    assert on_engine(table, against="signature").verdict is OK
+    broken = table.selectExpr("*", "null void").selectExpr("* except (hr, temp)")
+    found = on_engine(broken, columns={**DECLARED, "void": "int"})
+    assert faults_of(found) == (BREACH, {"hr": "gone", "temp": "gone"})
+    assert found.measurement.note == "type unknown, no value tells it: void"
