@@ -11,6 +11,7 @@ from aiguard_dagster.core.spec import (
     Completeness,
     Cost,
     Drift,
+    Expectations,
     Freshness,
     Pandera,
     Performance,
@@ -26,6 +27,7 @@ from aiguard_dagster.signals.batch import Batch
 from aiguard_dagster.signals.completeness import measure_completeness
 from aiguard_dagster.signals.cost import measure_cost
 from aiguard_dagster.signals.drift import measure_drift
+from aiguard_dagster.signals.expectations import measure_expectations
 from aiguard_dagster.signals.freshness import measure_freshness
 from aiguard_dagster.signals.pandera import measure_pandera
 from aiguard_dagster.signals.performance import measure_performance
@@ -37,6 +39,7 @@ from aiguard_dagster.signals.window import WindowProfiles
 Measure = Callable[[Any, Batch], tuple[Measurement, Threshold]]
 MEASURES: Mapping[type[SignalBase], Measure] = {
     Completeness: measure_completeness,
+    Expectations: measure_expectations,
     Freshness: measure_freshness,
     Pandera: measure_pandera,
     Schema: measure_schema,

@@ -15,6 +15,7 @@ from aiguard_dagster.core.spec import Pandera
 from aiguard_dagster.core.verdicts import Measurement, Part, Threshold
 from aiguard_dagster.core.words import shown
 from aiguard_dagster.signals.batch import Batch
+from aiguard_dagster.signals.pandas_rows import pandas_rows
 
 MOST_PARTS = 10
 MOST_VALUES = 5
@@ -121,17 +122,10 @@ def _unsupported(path: str, kind: str) -> MeasurementError:
 
 
 def _rows(batch: Batch, kind: str, schema: Any) -> Any:  # noqa: ANN401 - a pandas or polars frame
-    """The rows as the schema's own kind of frame; a pandas frame is not copied to be one."""
+    """The rows as the schema's own kind of frame; pandera chokes on an index that repeats."""
     if kind == "polars":
         return batch.frame.collect().to_polars()
-    import pandas as pd
-
-    if not isinstance(batch.native, pd.DataFrame):
-        return batch.frame.collect().to_pandas()
-    if schema.index is not None:
-        return batch.native
-    named = list(batch.native.index.names) != [None]
-    return batch.native.reset_index(drop=not named)  # pandera chokes on an index that repeats
+    return pandas_rows(batch, keep_index=schema.index is not None)
 
 
 def _strict(schema: Any) -> Any:  # noqa: ANN401 - pandera has a schema class an engine

@@ -1,11 +1,20 @@
 """Expectations: does the batch meet a Great Expectations suite?"""
 
+import re
+from collections.abc import Iterator
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, JsonValue
 
 from aiguard_dagster.core.spec.limits import Limit
-from aiguard_dagster.core.spec.signals.base import DataSignal, Flag, Layer, Limits
+from aiguard_dagster.core.spec.signals.base import (
+    IMPORT_PATTERN,
+    DataSignal,
+    Flag,
+    Found,
+    Layer,
+    Limits,
+)
 
 
 class Expectations(DataSignal):
@@ -17,8 +26,9 @@ class Expectations(DataSignal):
         Annotated[str, Field(min_length=1)]
         | Annotated[tuple[dict[str, JsonValue], ...], Field(min_length=1)]
     )
-    """A JSON file, the import path of an ExpectationSuite (``package.module:name``), or a list of
-    expectations: ``{type: expect_column_values_to_not_be_null, kwargs: {column: id}}``."""
+    """A JSON file below the working directory, or in a package (``package:folder/suite.json``); the
+    import path of an ExpectationSuite (``package.module:name``); or a list of expectations:
+    ``{type: expect_column_values_to_not_be_null, kwargs: {column: id}}``."""
     show_values: Flag = False
     """Whether a few of the unexpected values are recorded; they are your users' data."""
 
@@ -26,6 +36,23 @@ class Expectations(DataSignal):
     def limits(self) -> Limits:
         """None."""
         return Limits(refused="any expectation that is not met is a breach")
+
+    def problems(self) -> Iterator[Found]:
+        """What is neither a file nor an import path, and expectations without a type."""
+        if isinstance(self.suite, str):
+            if not self.suite.endswith(".json") and not re.match(IMPORT_PATTERN, self.suite):
+                what = f"{self.suite!r} is neither a JSON file nor an import path"
+                hint = (
+                    "write suites/hourly.json, package:suites/hourly.json or package.module:name."
+                )
+                yield ("suite", what, hint)
+            return
+        for number, expectation in enumerate(self.suite):
+            if isinstance(expectation.get("type"), str):
+                continue
+            old = "expectation_type" in expectation
+            hint = "write type:, as GX 1 does" if old else "add type: expect_..."
+            yield (f"suite[{number}]", "the expectation has no type", f"{hint}.")
 
     def sentence(self, asset: str, limit: Limit | None) -> str:  # noqa: ARG002
         """What must hold."""
