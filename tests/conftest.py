@@ -1,8 +1,15 @@
 """What holds for all tests: no property fails because the machine is slow."""
 
+import sys
+
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
     "ours", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
 )
 settings.load_profile("ours")
+
+# Where pyspark is installed, importing it in a main module without a file, as test workers have,
+# ends the process: it takes that for its own doctests.
+if not hasattr(sys.modules["__main__"], "__file__"):
+    sys.modules["__main__"].__file__ = __file__
