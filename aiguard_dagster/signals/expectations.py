@@ -114,11 +114,13 @@ def _told(found: Any, *, show: bool) -> str:  # noqa: ANN401 - GX's own
         told = f", {percent:.3g}% unexpected"
     if not show:
         return told
-    few = list(result.get("partial_unexpected_list") or ())[:MOST_VALUES]
+    few = [value for value in result.get("partial_unexpected_list") or () if value is not None]
     if few:
-        return f"{told}, such as {', '.join(_shown(value) for value in few)}"
+        return f"{told}, such as {', '.join(map(_shown, few[:MOST_VALUES]))}"
     observed = result.get("observed_value")
-    return told if observed is None or percent else f"{told}, observed {_shown(observed)}"
+    if observed is None or percent or isinstance(observed, dict | list | tuple | set):
+        return told
+    return f"{told}, observed {_shown(observed)}"
 
 
 def _shown(value: Any) -> str:  # noqa: ANN401 - a value of the user's

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, JsonValue
+from pydantic import Field, JsonValue, field_validator
 
 from aiguard_dagster.core.spec.limits import Limit
 from aiguard_dagster.core.spec.signals.base import (
@@ -15,6 +15,9 @@ from aiguard_dagster.core.spec.signals.base import (
     Layer,
     Limits,
 )
+from aiguard_dagster.core.words import with_hint
+
+HINT = "give suites/hourly.json, package:suites/hourly.json, package.module:name or a list."
 
 
 class Expectations(DataSignal):
@@ -32,6 +35,20 @@ class Expectations(DataSignal):
     show_values: Flag = False
     """Whether a few of the unexpected values are recorded; they are your users' data."""
 
+    @field_validator("suite", mode="before")
+    @classmethod
+    def _of_one_form(cls, suite: object) -> object:
+        """Tell what is of no form before both are tried, and both fail."""
+        match suite:
+            case "" | [] | ():
+                raise ValueError(with_hint("is empty", HINT))
+            case str():
+                return suite
+            case [*items] if all(isinstance(each, dict) for each in items):
+                return suite
+            case _:
+                raise ValueError(with_hint("is neither a file nor a list of expectations", HINT))
+
     @property
     def limits(self) -> Limits:
         """None."""
@@ -42,17 +59,14 @@ class Expectations(DataSignal):
         if isinstance(self.suite, str):
             if not self.suite.endswith(".json") and not re.match(IMPORT_PATTERN, self.suite):
                 what = f"{self.suite!r} is neither a JSON file nor an import path"
-                hint = (
-                    "write suites/hourly.json, package:suites/hourly.json or package.module:name."
-                )
-                yield ("suite", what, hint)
+                yield ("suite", what, HINT)
             return
         for number, expectation in enumerate(self.suite):
             if isinstance(expectation.get("type"), str):
                 continue
             old = "expectation_type" in expectation
-            hint = "write type:, as GX 1 does" if old else "add type: expect_..."
-            yield (f"suite[{number}]", "the expectation has no type", f"{hint}.")
+            hint = "write type:, as GX 1 does." if old else "add type: and its name."
+            yield (f"suite[{number}]", "the expectation has no type", hint)
 
     def sentence(self, asset: str, limit: Limit | None) -> str:  # noqa: ARG002
         """What must hold."""
