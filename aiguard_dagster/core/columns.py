@@ -49,7 +49,7 @@ def _alike(one: str, other: str) -> float:
         "".join(c for c in name.casefold() if c.isalnum()) or name for name in (one, other)
     )
     shorter, longer = sorted((one, other), key=len)
-    if len(shorter) > 1 and longer.startswith(shorter):
+    if 1 < len(shorter) < len(longer) and longer.startswith(shorter):
         return 0.9
     return SequenceMatcher(None, shorter, longer, autojunk=False).ratio()
 

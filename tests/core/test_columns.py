@@ -57,6 +57,11 @@ def test_names_that_only_differ_in_case_and_marks_are_renamed():
     }
 
 
+def test_of_several_new_names_the_most_similar_one_is_meant():
+    assert renamed({"price": "float"}, {"pricey": "float", "Price": "float"}) == {"price": "Price"}
+    assert renamed({"price": "float"}, {"Price": "float", "pricey": "float"}) == {"price": "Price"}
+
+
 def test_a_column_of_another_type_or_name_is_not_the_renamed_one():
     assert renamed({"price": "float"}, {"price_2": "string", "weather": "float"}) == {}
     assert renamed({"": "int"}, {"*": "int"}) == {}

@@ -1,6 +1,8 @@
 """A Great Expectations suite on the engine that has the rows, and no value told unasked."""
 
+import gc
 import json
+import logging
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +17,7 @@ import sqlalchemy as sa
 from aiguard_dagster.core.spec import Table
 from aiguard_dagster.core.verdicts import Verdict
 from aiguard_dagster.signals.batch import Batch
+from aiguard_dagster.signals.gx import validate
 from aiguard_dagster.signals.measure import evaluate_batch
 from tests.signals.batches import ENGINES, RENTALS, judged, rows_of, rule_of, said
 
@@ -153,6 +156,19 @@ def test_no_value_is_told_unless_the_guard_asks_for_it_and_then_at_most_five(eng
     assert "person 5" not in parts(found)["expect_column_value_lengths_to_be_between(name)"]
 
 
+def test_great_expectations_is_not_even_asked_for_values_unless_the_guard_asks(monkeypatch):
+    asked = []
+
+    def spy(batch, found, result_format):
+        asked.append(result_format["partial_unexpected_count"])
+        return validate(batch, found, result_format)
+
+    monkeypatch.setattr("aiguard_dagster.signals.expectations.validate", spy)
+    suite([HUMIDITY], BROKEN)
+    suite([HUMIDITY], BROKEN, show_values=True)
+    assert asked == [0, 5]
+
+
 def test_what_was_observed_is_told_where_values_are():
     found = suite([expect("table_row_count_to_equal", value=7)], show_values=True)
     assert parts(found) == {"expect_table_row_count_to_equal()": "failed, observed 24"}
@@ -269,9 +285,11 @@ def test_a_data_context_of_the_users_stays_theirs():
 
 def test_many_threads_do_not_disturb_each_other():
     days = [DAY, BROKEN] * 4
+    level = logging.getLogger("great_expectations").level
     with ThreadPoolExecutor(4) as threads:
         found = list(threads.map(lambda rows: suite(SOUND, rows).measurement.value, days))
     assert found == [0, 2] * 4
+    assert logging.getLogger("great_expectations").level == level
 
 
 TABLE = 'hours "; DROP TABLE x; --'
@@ -331,6 +349,7 @@ def test_the_users_own_engine_is_left_alone(database):
         before = connection.execute(sa.text("select count(*) from sqlite_master")).scalar()
         pool = database.pool
         in_database(database, SOUND, COLUMN == "sound")
+        gc.collect()  # Great Expectations disposes of its engine when it is thrown away
         assert database.pool is pool
         assert connection.execute(sa.text("select count(*) from sqlite_master")).scalar() == before
 
