@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from math import inf
 from typing import Any, Literal, assert_never
 
 from aiguard_dagster.core.durations import format_duration
@@ -90,6 +91,8 @@ class Threshold:
         match self.unit:
             case "number":
                 return f"{value:.4g}"
+            case _ if value == inf:
+                return "never"
             case "seconds":
                 return format_duration(timedelta(seconds=round(value)))
             case "share":

@@ -71,7 +71,7 @@ class TableReader:
         rows = pl.concat(frames, how="diagonal_relaxed")
         if not table.time:
             return rows
-        time = utc(rows, table.time)
+        time = utc(rows, table.time, table.time_zone)
         start, end = window.start.replace(tzinfo=None), window.end.replace(tzinfo=None)
         return rows.filter((time >= start) & (time < end))
 
@@ -196,7 +196,7 @@ def _with_inputs(
     if missing:
         msg = f"its inputs {', '.join(sorted(missing))} are in none of the guard's tables"
         raise MeasurementError(msg)
-    return rows.sort(utc(rows, table.time or "")).collect()
+    return rows.sort(utc(rows, table.time or "", table.time_zone)).collect()
 
 
 def _join(

@@ -7,6 +7,7 @@ from typing import Any
 
 import narwhals as nw
 
+from aiguard_dagster.core.calendars import midnight, zone_of
 from aiguard_dagster.core.errors import MeasurementError
 from aiguard_dagster.core.lifecycle import Point
 from aiguard_dagster.core.spec import AbsoluteLimit, DataSignal, Limit, Table
@@ -113,16 +114,20 @@ def require(batch: Batch, *names: str) -> None:
         raise MeasurementError(msg)
 
 
-def as_utc(value: object) -> datetime:
-    """A value of a time column as an aware datetime; naive values are UTC.
+def to_utc(value: object, table: Table) -> datetime:
+    """A value of a time column as an aware datetime; naive values are in the table's time zone.
+
+    Where clocks are put back, the earlier of two moments is meant.
 
     Raises:
-        MeasurementError: The value is no time.
+        MeasurementError: The value is no time, or the zone is none.
     """
     if isinstance(value, datetime):
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        if value.tzinfo is None:
+            value = value.replace(tzinfo=zone_of(table.time_zone))
+        return value.astimezone(UTC)
     if isinstance(value, date):
-        return datetime(value.year, value.month, value.day, tzinfo=UTC)
+        return midnight(value, zone_of(table.time_zone)).astimezone(UTC)
     msg = f"the time column holds {type(value).__name__}, not times"
     raise MeasurementError(msg)
 

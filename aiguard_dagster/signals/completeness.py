@@ -1,17 +1,22 @@
 """How much of the data is there: rows, time slots, values."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from math import ceil
+from statistics import median
 
 import narwhals as nw
 
+from aiguard_dagster.core.calendars import zone_of
 from aiguard_dagster.core.errors import MeasurementError
 from aiguard_dagster.core.spec import Completeness
 from aiguard_dagster.core.verdicts import Measurement, Part, Threshold, Window
-from aiguard_dagster.signals.batch import Batch, as_utc, column, column_names, require, threshold
+from aiguard_dagster.signals.batch import Batch, column, column_names, require, threshold, to_utc
+from aiguard_dagster.stats.grid import CategoryGrid
 
 MOST_PARTS = 5
+FEWEST_BATCHES = 3
+"""Earlier batches below which their median says nothing."""
 
 
 def measure_completeness(signal: Completeness, batch: Batch) -> tuple[Measurement, Threshold]:
@@ -32,6 +37,16 @@ def measure_completeness(signal: Completeness, batch: Batch) -> tuple[Measuremen
         parts.append(_share_of("rows", min(rows, signal.min_rows), signal.min_rows))
     if signal.every is not None and (slots := _slots(batch, signal.every)):
         parts.append(slots)
+    notes = [] if parts or signal.rows_like or signal.entities else ["no rows, and none was due"]
+    for piece in (
+        _like_before(signal, batch, rows),
+        _entities(signal, batch),
+        _partitions(signal, batch),
+    ):
+        if isinstance(piece, Part):
+            parts.append(piece)
+        elif piece:
+            notes.append(piece)
     parts.sort(key=lambda part: part.value)
     measurement = Measurement(
         value=parts[0].value if parts else None,
@@ -39,7 +54,8 @@ def measure_completeness(signal: Completeness, batch: Batch) -> tuple[Measuremen
         window=batch.span,
         as_of=batch.as_of,
         parts=tuple(part for part in parts if part.value < 1)[:MOST_PARTS],
-        note="" if parts else "no rows, and none was due",
+        note="; ".join(notes),
+        facts={"rows": rows},
     )
     return measurement, threshold(signal, batch, "share")
 
@@ -57,6 +73,85 @@ def _count(batch: Batch, columns: Sequence[str]) -> tuple[int, dict[str, int]]:
     return int(rows), {name: int(gone or 0) for name, gone in zip(columns, nulls, strict=True)}
 
 
+def _like_before(signal: Completeness, batch: Batch, rows: int) -> Part | str:
+    """Rows against the median of comparable batches; words where there are too few of them."""
+    match signal.rows_like:
+        case None:
+            return ""
+        case "baseline":
+            usual = [day.rows for day in batch.accepted().days.values() if day.rows]
+            days = (batch.span.end - batch.span.start) / timedelta(days=1)
+            expected, among = (median(usual) if usual else 0.0) * (days or 1.0), "baseline's days"
+        case like:
+            zone = zone_of(batch.table.time_zone)
+            slot = _slot(batch.span.start.astimezone(zone), like)
+            usual = [
+                point.facts["rows"]
+                for point in batch.past()
+                if "rows" in point.facts and _slot(point.start.astimezone(zone), like) == slot
+            ]
+            if len(usual) < FEWEST_BATCHES:
+                return f"only {len(usual)} earlier batches to compare the rows with"
+            expected, among = median(usual), f"{len(usual)} earlier batches"
+    if not expected:
+        return f"the {among} had no rows"
+    text = f"{rows:,}, and {expected:,.0f} is the median of the {among}"
+    return Part(name="rows", value=min(rows / expected, 1.0), text=text)
+
+
+def _slot(start: datetime, like: str) -> tuple[int, ...]:
+    """What batches must have in common to be compared."""
+    match like:
+        case "weekday":
+            return (start.weekday(),)
+        case "weekday_and_hour":
+            return (start.weekday(), start.hour)
+        case _:
+            return ()
+
+
+def _entities(signal: Completeness, batch: Batch) -> Part | str:
+    """The share of expected things that have a row; those declared in the guard are named."""
+    if signal.entities is None:
+        return ""
+    name, declared = signal.entities.column, signal.entities.expected
+    require(batch, name)
+    values = batch.frame.select(column(batch, name).cast(nw.String).alias("e")).unique()
+    found = set(values.collect()["e"].drop_nulls().to_list())
+    expected = declared if declared is not None else _categories(batch, name)
+    if not expected:
+        return f"the baseline holds no categories of {name}"
+    missing = [entity for entity in expected if entity not in found]
+    text = f"{len(expected) - len(missing):,} of {len(expected):,}"
+    if missing and declared is not None:
+        more = f" and {len(missing) - MOST_PARTS} more" if len(missing) > MOST_PARTS else ""
+        text += f", without {', '.join(missing[:MOST_PARTS])}{more}"
+    return Part(name=name, value=1 - len(missing) / len(expected), text=text)
+
+
+def _categories(batch: Batch, name: str) -> Sequence[str]:
+    grid = batch.accepted().grid.columns.get(name)
+    return grid.categories if isinstance(grid, CategoryGrid) else ()
+
+
+def _partitions(signal: Completeness, batch: Batch) -> Part | str:
+    """The share of the partitions that ended lately which are materialised."""
+    if signal.partitions is None:
+        return ""
+    ask = batch.asset.partition_ends if batch.asset else None
+    if ask is None:
+        msg = "the asset has no partitions in time\n\nHint: take out partitions."
+        raise MeasurementError(msg)
+    done, due = ask(Window(start=batch.as_of - signal.partitions, end=batch.as_of))
+    if not due:
+        return "no partition was due"
+    text = f"{len(done):,} of {len(due):,}"
+    missing = sorted(set(due) - set(done))
+    if missing:
+        text += f", the first that is missing ends {missing[0]:%Y-%m-%d %H:%M}"
+    return Part(name="partitions", value=len(done) / len(due), text=text)
+
+
 def _slots(batch: Batch, every: timedelta) -> Part | None:
     """The share of the window's time slots that hold a row; None before the first has begun."""
     name = batch.table.time
@@ -65,7 +160,7 @@ def _slots(batch: Batch, every: timedelta) -> Part | None:
         raise MeasurementError(msg)
     require(batch, name)
     values = batch.frame.select(nw.col(name)).unique().collect()[name].drop_nulls()
-    times = sorted(as_utc(value) for value in values.to_list())
+    times = sorted(to_utc(value, batch.table) for value in values.to_list())
     window = batch.window or (Window(start=times[0], end=times[-1] + every) if times else None)
     if window is None:
         return Part(name="time slots", value=0.0, text="no row has a time")

@@ -13,10 +13,13 @@ from aiguard_dagster.core.spec import (
     Drift,
     Expectations,
     Freshness,
+    Metadata,
     Pandera,
     Performance,
+    Reconcile,
     Rule,
     Schema,
+    Skew,
     Unique,
     Values,
 )
@@ -29,9 +32,12 @@ from aiguard_dagster.signals.cost import measure_cost
 from aiguard_dagster.signals.drift import measure_drift
 from aiguard_dagster.signals.expectations import measure_expectations
 from aiguard_dagster.signals.freshness import measure_freshness
+from aiguard_dagster.signals.metadata import measure_metadata
 from aiguard_dagster.signals.pandera import measure_pandera
 from aiguard_dagster.signals.performance import measure_performance
+from aiguard_dagster.signals.reconcile import measure_reconcile
 from aiguard_dagster.signals.schema import measure_schema
+from aiguard_dagster.signals.skew import measure_skew
 from aiguard_dagster.signals.unique import measure_unique
 from aiguard_dagster.signals.values import measure_values
 from aiguard_dagster.signals.window import WindowProfiles
@@ -41,6 +47,9 @@ MEASURES: Mapping[type[SignalBase], Measure] = {
     Completeness: measure_completeness,
     Expectations: measure_expectations,
     Freshness: measure_freshness,
+    Metadata: measure_metadata,
+    Reconcile: measure_reconcile,
+    Skew: measure_skew,
     Pandera: measure_pandera,
     Schema: measure_schema,
     Unique: measure_unique,
@@ -55,7 +64,8 @@ def evaluate_batch(rule: Rule, batch: Batch) -> Evaluation:
     except Exception as error:  # noqa: BLE001 - a check that crashes must not take its siblings along
         nothing = Measurement(value=None, n=0, window=batch.span, as_of=batch.as_of)
         return failed(rule, nothing, error)
-    verdict, reason = judge(measurement, threshold)
+    least = rule.signal.min_coverage if isinstance(rule.signal, Skew) else 0.0
+    verdict, reason = judge(measurement, threshold, min_coverage=least)
     return _evaluation(rule, verdict, measurement, threshold, reason)
 
 
@@ -138,6 +148,8 @@ def _evaluation(
     if measurement.parts and verdict is Verdict.BREACH:
         worst = measurement.parts[0]
         reason = f"{reason}; worst: {worst.name} ({worst.text})"
+    elif measurement.note and verdict is Verdict.BREACH:
+        reason = f"{reason}; {measurement.note}"
     return Evaluation(
         rule=rule.name,
         verdict=verdict,

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from math import isfinite
 from typing import Any
 
 import dagster as dg
@@ -25,7 +26,7 @@ def evaluation_metadata(evaluation: Evaluation) -> Metadata:
         "aiguard/as_of": dg.MetadataValue.timestamp(measurement.as_of),
         "aiguard/window_start": dg.MetadataValue.timestamp(measurement.window.start),
     }
-    if measurement.value is not None:
+    if measurement.value is not None and isfinite(measurement.value):
         found["aiguard/value"] = dg.MetadataValue.float(float(measurement.value))
     if threshold is not None:
         found["aiguard/limit"] = dg.MetadataValue.float(float(threshold.value))

@@ -111,11 +111,11 @@ def profile_days(
     if not table.time:
         msg = "a baseline needs the table's time column\n\nHint: declare time: in the guard."
         raise MeasurementError(msg)
-    day = utc(frame, table.time).dt.date().cast(pl.String).fill_null("")
+    day = utc(frame, table.time, table.time_zone).dt.date().cast(pl.String).fill_null("")
     return _profile_groups(frame, table, grid, day, confusion=confusion)
 
 
-def utc(frame: pl.LazyFrame, column: str) -> pl.Expr:
+def utc(frame: pl.LazyFrame, column: str, time_zone: str = "UTC") -> pl.Expr:
     """A time column in UTC; naive values are UTC already, dates start at midnight.
 
     Raises:
@@ -129,12 +129,24 @@ def utc(frame: pl.LazyFrame, column: str) -> pl.Expr:
         case pl.Datetime(time_zone=str()):
             return _named(column).dt.convert_time_zone("UTC").dt.replace_time_zone(None)
         case pl.Datetime():
-            return _named(column)
+            return _local(_named(column), time_zone)
         case pl.Date():
-            return _named(column).cast(pl.Datetime("us"))
+            return _local(_named(column).cast(pl.Datetime("us")), time_zone)
         case other:
             msg = f"the time column {column!r} holds {other}, not times"
             raise MeasurementError(msg)
+
+
+def _local(time: pl.Expr, time_zone: str) -> pl.Expr:
+    """Naive times of a zone in UTC: the earlier of two, the next one where there is none."""
+    if time_zone == "UTC":
+        return time
+
+    def moment(value: pl.Expr) -> pl.Expr:
+        return value.dt.replace_time_zone(time_zone, ambiguous="earliest", non_existent="null")
+
+    found = pl.coalesce(moment(time), moment(time.dt.offset_by("1h")))
+    return found.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
 
 
 def _profile_groups(
@@ -170,7 +182,7 @@ def _require(frame: pl.LazyFrame, names: Sequence[str | None]) -> None:
 def _time_range(frame: pl.LazyFrame, table: Table) -> list[pl.Expr]:
     if not table.time:
         return []
-    time = utc(frame, table.time)
+    time = utc(frame, table.time, table.time_zone)
     return [time.min().alias("first"), time.max().alias("last")]
 
 

@@ -50,6 +50,6 @@ def _one(frame: pl.LazyFrame, by: By, table: Table, partition: Partition) -> pl.
         return reduce(and_, same)
     column = time_column(table, partition)
     assert partition.window is not None  # noqa: S101 - time_column has seen to it
-    time = utc(frame, column)
+    time = utc(frame, column, table.time_zone)
     start, end = (t.replace(tzinfo=None) for t in (partition.window.start, partition.window.end))
     return (time >= start) & (time < end)
