@@ -1,7 +1,7 @@
 """Time that counts: what lies between two moments without the days on which nothing is due."""
 
 from collections.abc import Collection
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from aiguard_dagster.core.errors import MeasurementError
@@ -40,13 +40,13 @@ def open_time(
         holidays: Single days.
         zone: Where days begin and end.
 
-    >>> from datetime import UTC
     >>> friday, monday = datetime(2026, 3, 6, 12, tzinfo=UTC), datetime(2026, 3, 9, 12, tzinfo=UTC)
     >>> open_time(friday, monday, closed=["saturday", "sunday"], zone=ZoneInfo("UTC"))
     datetime.timedelta(days=1)
     """
     if end < start:
         return -open_time(end, start, closed=closed, holidays=holidays, zone=zone)
+    start, end = start.astimezone(UTC), end.astimezone(UTC)
     total = end - start
     day = start.astimezone(zone).date()
     last = end.astimezone(zone).date()
@@ -60,4 +60,4 @@ def open_time(
 
 def midnight(day: date, zone: ZoneInfo) -> datetime:
     """When a day begins, in UTC, so that differences are true where clocks are put forward."""
-    return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(ZoneInfo("UTC"))
+    return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)

@@ -82,7 +82,7 @@ def _column(
     if kind == "numbers":
         mine, other = mine.cast(pl.Float64), other.cast(pl.Float64)
         near = (mine - other).abs() <= tolerance * pl.max_horizontal(mine.abs(), other.abs())
-        same = (mine == other) | near
+        same = (mine == other) | (near & mine.is_finite() & other.is_finite())
     else:
         same = mine == other
     gone, come = mine.is_null() & other.is_not_null(), mine.is_not_null() & other.is_null()

@@ -84,7 +84,7 @@ def test_a_run_of_the_dag_is_a_materialisation_that_freshness_sees(definitions, 
     (name,) = [s.name for s in repository.sensor_defs if "airflow" in s.name]
     with dg.instance_for_test() as instance:
         assert check(definitions, instance)[FRESH] == "breach"
-        airflow.finish("nightly-1", end=NOW - timedelta(minutes=1))
+        airflow.finish("nightly-1", end=datetime.now(UTC) - timedelta(seconds=10))
         context = dg.build_sensor_context(instance=instance, repository_def=repository)
         result = repository.get_sensor_def(name).evaluate_tick(context)
         for event in result.asset_events:

@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aiguard_dagster.core.lifecycle import Point
 from aiguard_dagster.core.spec import Table
 from aiguard_dagster.core.verdicts import Verdict
+from aiguard_dagster.signals.batch import Asset
 from tests.signals.batches import DAY, ENGINES, HOURS, day_of, judged, rows_of, said
 
 OK, BREACH, INCONCLUSIVE, ERROR = Verdict
@@ -194,3 +196,81 @@ def test_slots_may_be_of_any_length():
         now=day_of("2012-06-01"),
     )
     assert found.measurement.value == pytest.approx(2 / 7)
+
+
+def before(*rows, hours=0):
+    """Earlier days of so many rows, the newest last."""
+    start = day_of("2012-05-01") + timedelta(hours=hours)
+    return [
+        Point(
+            as_of=start - (age - 1) * DAY,
+            start=start - age * DAY,
+            verdict=OK,
+            facts={"rows": count},
+        )
+        for age, count in zip(range(len(rows), 0, -1), rows, strict=True)
+    ]
+
+
+LIKE = {"kind": "completeness", "table": "features", "columns": ["cnt"]}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_rows_are_compared_with_the_median_of_earlier_batches(engine):
+    signal = {**LIKE, "rows_like": "previous"}
+    rows, past = rows_of("2012-05-01"), before(24, 240, 24, 24)
+    assert judged(signal, rows, engine=engine, limit=0.9, past=lambda: past).verdict is OK
+    half = judged(signal, rows.head(12), engine=engine, limit=0.9, past=lambda: past)
+    assert (half.verdict, half.measurement.value) == (BREACH, 0.5)
+    assert "12, and 24 is the median of the 4 earlier batches" in half.reason
+
+
+def test_a_weekday_is_compared_with_its_like():
+    """May 1st was a Tuesday: of the three weeks before, Tuesdays had 10 rows and others 24."""
+    past = before(*[10 if age % 7 == 0 else 24 for age in range(28, 0, -1)])
+    rows = rows_of("2012-05-01").head(10)
+    weekly = {**LIKE, "rows_like": "weekday"}
+    assert judged(weekly, rows, limit=0.9, past=lambda: past).verdict is OK
+    daily = {**LIKE, "rows_like": "previous"}
+    assert judged(daily, rows, limit=0.9, past=lambda: past).verdict is BREACH
+
+
+def test_too_few_earlier_batches_say_nothing_of_the_rows():
+    signal, rows = {**LIKE, "rows_like": "weekday"}, rows_of("2012-05-01").head(2)
+    found = judged(signal, rows, limit=0.9, past=lambda: before(24, 24, 24))
+    assert found.verdict is OK
+    assert found.measurement.note == "only 0 earlier batches to compare the rows with"
+    none = judged(signal, rows.clear(), limit=0.9, past=lambda: before(24, 24, 24))
+    assert none.verdict is INCONCLUSIVE
+
+
+def test_a_batch_leaves_its_rows_for_later_ones():
+    assert judged(LIKE, rows_of("2012-05-01"), limit=1).measurement.facts == {"rows": 24}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_missing_entities_are_named_where_the_guard_names_them(engine):
+    hours = {"column": "hr", "expected": [str(hour) for hour in range(24)]}
+    signal = {**LIKE, "entities": hours}
+    rows = rows_of("2012-05-01")
+    assert judged(signal, rows, engine=engine, limit=1).verdict is OK
+    found = judged(signal, rows.filter(~pl.col("hr").is_in([3, 7])), engine=engine, limit=1)
+    assert found.verdict is BREACH
+    assert "worst: hr (22 of 24, without 3, 7)" in found.reason
+
+
+def test_missing_partitions_are_counted_and_the_first_is_told():
+    end = day_of("2012-05-02")
+
+    def ends(window):
+        assert (window.start, window.end) == (end - 3 * DAY, end)
+        due = [end - 2 * DAY, end - DAY, end]
+        return [end - 2 * DAY, end], due
+
+    signal = {**LIKE, "partitions": "3d"}
+    asset = Asset(key="a", partition_ends=ends)
+    found = judged(signal, rows_of("2012-05-01"), limit=1, asset=asset)
+    assert (found.verdict, found.measurement.value) == (BREACH, pytest.approx(2 / 3))
+    assert "2 of 3, the first that is missing ends 2012-05-01 00:00" in found.reason
+    unpartitioned = judged(signal, rows_of("2012-05-01"), limit=1, asset=Asset(key="a"))
+    assert unpartitioned.verdict is ERROR

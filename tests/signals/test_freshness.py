@@ -1,12 +1,13 @@
 """How old the newest row is, at the end of its partition."""
 
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 import pytest
 
 from aiguard_dagster.core.spec import Table
 from aiguard_dagster.core.verdicts import Verdict
+from aiguard_dagster.signals.batch import Asset
 from tests.signals.batches import DAY, ENGINES, FRESH, day_of, judged, rows_of, said
 
 OK, BREACH, INCONCLUSIVE, ERROR = Verdict
@@ -46,18 +47,17 @@ def test_normal_days_are_quiet():
 @pytest.mark.parametrize(
     "rows",
     [
-        rows_of("2012-05-01").clear(),
         times(None, None, dtype=pl.Datetime("us")),
         times(None, None, dtype=pl.Datetime("us", "UTC")),
         times(None, dtype=pl.Null),
     ],
-    ids=["no rows", "no times", "no aware times", "no type"],
+    ids=["no times", "no aware times", "no type"],
 )
 def test_no_time_is_inconclusive_and_has_no_value(engine, rows):
     found = judged(FRESH, rows, engine=engine)
     assert found.verdict is INCONCLUSIVE
     assert found.measurement.value is None
-    assert found.measurement.note == ("no row has a time" if rows.height else "no rows")
+    assert found.measurement.note == "no row has a time"
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -89,10 +89,94 @@ def test_a_date_stands_for_its_midnight():
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_a_row_from_the_future_is_not_stale_and_is_told(engine):
-    found = judged(FRESH, times(datetime(2031, 1, 1, 6)), engine=engine)
-    assert (found.verdict, found.measurement.value) == (OK, 0)
-    assert found.measurement.note == "the newest row, 2031-01-01 06:00, is from the future"
+def test_a_clock_from_the_future_is_a_breach(engine):
+    found = judged(FRESH, times(datetime(2012, 5, 3, 6)), engine=engine)
+    assert (found.verdict, found.measurement.value) == (BREACH, 30 * 3600)
+    assert "the newest row, 2012-05-03 06:00, is from the future" in found.reason
+    patient = judged({**FRESH, "max_ahead": "2d"}, times(datetime(2012, 5, 3, 6)), engine=engine)
+    assert (patient.verdict, patient.measurement.value) == (OK, 0)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_partition_without_rows_is_as_old_as_it_is_long(engine):
+    none = rows_of("2012-05-01").clear()
+    found = judged(FRESH, none, engine=engine)
+    assert (found.verdict, found.measurement.value) == (BREACH, 86_400)
+    assert "no rows since 2012-05-01 00:00, so at least this old" in found.reason
+    unknown = judged({**FRESH, "max_age": "36h"}, none, engine=engine)
+    assert (unknown.verdict, unknown.measurement.note) == (INCONCLUSIVE, "no rows")
+    whole = judged(FRESH, none, engine=engine, day=None)
+    assert (whole.verdict, whole.measurement.note) == (INCONCLUSIVE, "no rows")
+
+
+NOW = datetime(2012, 5, 2, 12, tzinfo=UTC)
+
+
+def by(kind, *, asset, **options):
+    rows = rows_of("2012-05-01").clear()
+    signal = {**FRESH, "by": kind, "max_age": "26h", **options}
+    return judged(signal, rows, day=None, now=NOW, asset=asset)
+
+
+@pytest.mark.parametrize(
+    ("last", "verdict", "told"),
+    [
+        (NOW - timedelta(hours=25), OK, "25h ≤ 26h (n=1)"),
+        (NOW - timedelta(hours=27), BREACH, "27h > 26h (n=1)"),
+        (None, BREACH, "never > 26h (n=1); never materialised"),
+    ],
+)
+def test_an_age_may_be_since_the_last_materialisation(last, verdict, told):
+    found = by("materialisation", asset=Asset(key="a", last_materialised=lambda: last))
+    assert (found.verdict, found.reason) == (verdict, told)
+    assert found.measurement.as_of == NOW
+
+
+def test_an_age_may_be_since_the_newest_partition_ended():
+    def ends(window):
+        assert window.end == NOW
+        return [NOW - timedelta(hours=60), NOW - timedelta(hours=36)], []
+
+    assert by("partition", asset=Asset(key="a", partition_ends=ends)).reason == "36h > 26h (n=1)"
+    none = by("partition", asset=Asset(key="a", partition_ends=lambda _: ([], [])))
+    assert none.reason == "never > 26h (n=1); no partition in the last 30 days"
+    assert by("partition", asset=Asset(key="a")).verdict is ERROR
+
+
+def test_closed_days_do_not_count():
+    weekend = {"closed": ["saturday", "sunday"], "time_zone": "America/New_York"}
+    friday = times(datetime(2012, 5, 4, 22))  # 18:00 in New York, six hours before the weekend.
+    monday = datetime(2012, 5, 7, 15, tzinfo=UTC)
+    plain = {**FRESH, "max_age": "20h"}
+    assert judged(plain, friday, day=None, now=monday).verdict is BREACH
+    found = judged({**plain, "calendar": weekend}, friday, day=None, now=monday)
+    assert (found.verdict, found.measurement.value) == (OK, (6 + 11) * 3600)
+    holiday = {**weekend, "holidays": ["2012-05-07"]}
+    found = judged({**plain, "calendar": holiday}, friday, day=None, now=monday)
+    assert found.measurement.value == 6 * 3600
+
+
+def test_public_holidays_are_closed_days():
+    fourth = {**FRESH, "max_age": "26h", "calendar": {"country": "US"}}
+    rows = times(datetime(2012, 7, 3, 12))
+    found = judged(fourth, rows, day=None, now=datetime(2012, 7, 5, 12, tzinfo=UTC))
+    assert (found.verdict, found.measurement.value) == (OK, 24 * 3600)
+    nowhere = {**fourth, "calendar": {"country": "Atlantis"}}
+    found = judged(nowhere, rows, day=None, now=datetime(2012, 7, 5, 12, tzinfo=UTC))
+    assert found.reason.startswith("no holidays are known of 'Atlantis'\n\nHint:")
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_naive_times_are_meant_in_the_tables_zone(engine):
+    table = Table(asset="hourly_features", time="timestamp", time_zone="America/New_York")
+    now = datetime(2012, 5, 1, 15, tzinfo=UTC)
+    found = judged(
+        FRESH, times(datetime(2012, 5, 1, 10)), engine=engine, table=table, day=None, now=now
+    )
+    assert found.measurement.value == 3600
+    nowhere = Table(asset="hourly_features", time="timestamp", time_zone="Mars/Olympus")
+    found = judged(FRESH, times(datetime(2012, 5, 1)), table=nowhere, day=None, now=now)
+    assert found.reason.startswith("'Mars/Olympus' is no time zone")
 
 
 def test_a_partition_still_open_is_judged_at_the_time_of_the_run():
