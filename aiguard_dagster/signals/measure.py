@@ -10,6 +10,7 @@ from aiguard_dagster.core.errors import AIGuardError, MeasurementError
 from aiguard_dagster.core.spec import (
     Completeness,
     Cost,
+    Custom,
     Drift,
     Expectations,
     Freshness,
@@ -29,6 +30,7 @@ from aiguard_dagster.signals.baseline import Baseline, DriftReference
 from aiguard_dagster.signals.batch import Batch
 from aiguard_dagster.signals.completeness import measure_completeness
 from aiguard_dagster.signals.cost import measure_cost
+from aiguard_dagster.signals.custom import measure_custom
 from aiguard_dagster.signals.drift import measure_drift
 from aiguard_dagster.signals.expectations import measure_expectations
 from aiguard_dagster.signals.freshness import measure_freshness
@@ -45,6 +47,7 @@ from aiguard_dagster.signals.window import WindowProfiles
 Measure = Callable[[Any, Batch], tuple[Measurement, Threshold]]
 MEASURES: Mapping[type[SignalBase], Measure] = {
     Completeness: measure_completeness,
+    Custom: measure_custom,
     Expectations: measure_expectations,
     Freshness: measure_freshness,
     Metadata: measure_metadata,

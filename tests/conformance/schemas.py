@@ -16,7 +16,7 @@ def rows_of(table):
     if module == "pyspark":
         return table.count()
     if module == "duckdb":
-        return table.count("*").fetchone()[0]
+        return table.shape[0]
     if module == "pyarrow":
         return table.num_rows
     return len(table)
