@@ -45,6 +45,7 @@ check: $(STAMP)
 
 bench: $(STAMP)
 	$(RUN) benchmarks/import_cost.py
+	$(RUN) -m benchmarks.quality
 
 # Writes the lock anew from pyproject.toml; needs uv on the path.
 COMPILE = uv pip compile --universal --python-version 3.11 --generate-hashes \

@@ -30,9 +30,11 @@ def is_void(batch: Batch, name: str) -> bool:
     Raises:
         MeasurementError: The column is gone.
     """
-    if type_of(batch, name) != nw.Unknown:
-        return False
-    return not batch.frame.select(count(known(batch, name)).alias("n")).collect().item()
+    return type_of(batch, name) == nw.Unknown and not _has_values(batch, name)
+
+
+def _has_values(batch: Batch, name: str) -> bool:
+    return bool(batch.frame.select(count(known(batch, name)).alias("n")).collect().item())
 
 
 def family_of(dtype: nw.dtypes.DType) -> Family:
@@ -93,7 +95,7 @@ def rounded(number: float, dtype: nw.dtypes.DType) -> float:
 
 
 def is_one_of(batch: Batch, name: str, choices: Sequence[Choice], *, option: str) -> nw.Expr:
-    """Whether a value is among the choices; null where there is none.
+    """Whether a value is among the choices; without meaning where there is none.
 
     Args:
         batch: The batch.
@@ -107,6 +109,8 @@ def is_one_of(batch: Batch, name: str, choices: Sequence[Choice], *, option: str
     dtype = type_of(batch, name)
     family = family_of(dtype)
     strange = [choice for choice in choices if _family(choice) != family]
+    if strange and not _has_values(batch, name):  # pandas makes numbers of what is null throughout.
+        return nw.lit(value=False)
     if strange:
         held = str(dtype) if family == "something else" else family
         what = f"{option} names {_family(strange[0])}, and {name} holds {held}"

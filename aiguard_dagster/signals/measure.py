@@ -14,6 +14,7 @@ from aiguard_dagster.core.spec import (
     Drift,
     Expectations,
     Freshness,
+    Labels,
     Metadata,
     Pandera,
     Performance,
@@ -34,6 +35,7 @@ from aiguard_dagster.signals.custom import measure_custom
 from aiguard_dagster.signals.drift import measure_drift
 from aiguard_dagster.signals.expectations import measure_expectations
 from aiguard_dagster.signals.freshness import measure_freshness
+from aiguard_dagster.signals.labels import measure_labels
 from aiguard_dagster.signals.metadata import measure_metadata
 from aiguard_dagster.signals.pandera import measure_pandera
 from aiguard_dagster.signals.performance import measure_performance
@@ -50,6 +52,7 @@ MEASURES: Mapping[type[SignalBase], Measure] = {
     Custom: measure_custom,
     Expectations: measure_expectations,
     Freshness: measure_freshness,
+    Labels: measure_labels,
     Metadata: measure_metadata,
     Reconcile: measure_reconcile,
     Skew: measure_skew,

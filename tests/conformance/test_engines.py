@@ -8,6 +8,7 @@ import pytest
 
 from aiguard_dagster.adapters.tables.rows import open_rows
 from aiguard_dagster.core.spec import Rule, Table
+from aiguard_dagster.core.spec.signals import DataSignal
 from aiguard_dagster.core.verdicts import Verdict, Window
 from aiguard_dagster.signals.batch import Asset, Batch
 from aiguard_dagster.signals.measure import MEASURES, evaluate_batch
@@ -69,7 +70,8 @@ def said(evaluation):
 
 
 def test_every_kind_is_in_the_suite():
-    assert set(RULES) >= KINDS
+    assert set(DataSignal.__subclasses__()) == set(MEASURES)
+    assert set(RULES) == KINDS
 
 
 @pytest.mark.parametrize("table", TABLES)
