@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from functools import cached_property
 from typing import Any
 
 import narwhals as nw
@@ -50,7 +51,7 @@ def _nobody() -> Any:  # noqa: ANN401 - it never returns
     raise MeasurementError(msg)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # Slots would leave no place for the schema.
 class Batch:
     """One batch of one table under judgement.
 
@@ -83,6 +84,11 @@ class Batch:
     past: Callable[[], Sequence[Point]] = tuple
     other: Callable[[str], "Batch"] = lambda _: _nobody()
 
+    @cached_property
+    def schema(self) -> Mapping[str, nw.dtypes.DType]:
+        """The columns' types by name, in order."""
+        return self.frame.collect_schema()
+
     @property
     def as_of(self) -> datetime:
         """The event time the batch speaks for: its partition's end, but never the future."""
@@ -94,23 +100,18 @@ class Batch:
         return self.window or Window(start=self.as_of, end=self.as_of)
 
 
-def column_names(batch: Batch) -> list[str]:
-    """The names of the batch's columns."""
-    return batch.frame.collect_schema().names()
-
-
 def column(batch: Batch, name: str) -> nw.Expr:
     """A column by its very name; polars reads ``*`` and ``^…$`` as patterns."""
     is_pattern = name == "*" or (name.startswith("^") and name.endswith("$"))
-    return nw.nth(column_names(batch).index(name)) if is_pattern else nw.col(name)
+    return nw.nth(list(batch.schema).index(name)) if is_pattern else nw.col(name)
 
 
 def require(batch: Batch, *names: str) -> None:
     """Raise a MeasurementError when the batch lacks a column."""
-    present = column_names(batch)
-    gone = sorted(set(names) - set(present))
+    gone = sorted(set(names).difference(batch.schema))
     if gone:
-        msg = f"columns are gone: {', '.join(gone)}\n\nHint: the table has {', '.join(present)}."
+        has = ", ".join(batch.schema)
+        msg = f"columns are gone: {', '.join(gone)}\n\nHint: the table has {has}."
         raise MeasurementError(msg)
 
 

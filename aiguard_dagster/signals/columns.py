@@ -21,7 +21,7 @@ def type_of(batch: Batch, name: str) -> nw.dtypes.DType:
         MeasurementError: The column is gone.
     """
     require(batch, name)
-    return batch.frame.collect_schema()[name]
+    return batch.schema[name]
 
 
 def is_void(batch: Batch, name: str) -> bool:
@@ -55,10 +55,9 @@ def family_of(dtype: nw.dtypes.DType) -> Family:
 def known(batch: Batch, name: str) -> nw.Expr:
     """Whether there is a value; NaN is none, as null is none, and infinity is one."""
     value = column(batch, name)
-    there = ~value.is_null()
     if type_of(batch, name).is_float():
-        there = there & ~value.is_nan().fill_null(value=True)
-    return there
+        return ~value.is_nan().fill_null(value=True)
+    return ~value.is_null()
 
 
 def plain(batch: Batch, name: str) -> nw.Expr:
@@ -81,7 +80,18 @@ def infinite(batch: Batch, name: str) -> nw.Expr | None:
     """Whether a value is known and infinite; None for types that have no infinity."""
     if not type_of(batch, name).is_float():
         return None
-    return known(batch, name) & ~column(batch, name).is_finite().fill_null(value=True)
+    return known(batch, name) & ~column(batch, name).is_finite()
+
+
+def count_missing(batch: Batch, names: Sequence[str]) -> tuple[int, dict[str, int]]:
+    """Rows, and by column how many values are null or NaN; one pass."""
+    missing = []
+    for position, name in enumerate(names):
+        floating = type_of(batch, name).is_float()
+        number = count(~known(batch, name)) if floating else column(batch, name).null_count()
+        missing.append(number.alias(f"c{position}"))
+    rows, *counts = batch.frame.select(nw.len().alias("rows"), *missing).collect().row(0)
+    return int(rows), {name: int(gone or 0) for name, gone in zip(names, counts, strict=True)}
 
 
 def count(condition: nw.Expr) -> nw.Expr:

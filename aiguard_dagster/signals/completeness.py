@@ -1,7 +1,7 @@
 """How much of the data is there: rows, time slots, values."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from math import ceil
 from statistics import median
 
@@ -11,12 +11,15 @@ from aiguard_dagster.core.calendars import zone_of
 from aiguard_dagster.core.errors import MeasurementError
 from aiguard_dagster.core.spec import Completeness
 from aiguard_dagster.core.verdicts import Measurement, Part, Threshold, Window
-from aiguard_dagster.signals.batch import Batch, column, column_names, require, threshold, to_utc
+from aiguard_dagster.signals.batch import Batch, column, require, threshold, to_utc
+from aiguard_dagster.signals.columns import count_missing
 from aiguard_dagster.stats.grid import CategoryGrid
 
 MOST_PARTS = 5
 FEWEST_BATCHES = 3
 """Earlier batches below which their median says nothing."""
+HOUR, MINUTE, SECOND = timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def measure_completeness(signal: Completeness, batch: Batch) -> tuple[Measurement, Threshold]:
@@ -29,9 +32,9 @@ def measure_completeness(signal: Completeness, batch: Batch) -> tuple[Measuremen
     Raises:
         MeasurementError: A column is gone, or the limit is not an absolute share.
     """
-    columns = signal.columns or tuple(column_names(batch))
+    columns = signal.columns or tuple(batch.schema)
     require(batch, *columns)
-    rows, nulls = _count(batch, columns)
+    rows, nulls = count_missing(batch, columns)
     parts = [_share_of(name, rows - gone, rows) for name, gone in nulls.items() if rows]
     if signal.min_rows is not None:
         parts.append(_share_of("rows", min(rows, signal.min_rows), signal.min_rows))
@@ -58,19 +61,6 @@ def measure_completeness(signal: Completeness, batch: Batch) -> tuple[Measuremen
         facts={"rows": rows},
     )
     return measurement, threshold(signal, batch, "share")
-
-
-def _count(batch: Batch, columns: Sequence[str]) -> tuple[int, dict[str, int]]:
-    schema = batch.frame.collect_schema()
-    missing = []
-    for position, name in enumerate(columns):
-        value = column(batch, name)
-        gone = value.is_null()
-        if schema[name].is_float():
-            gone = gone | value.is_nan().fill_null(value=True)
-        missing.append(gone.cast(nw.Int64).sum().alias(f"c{position}"))
-    rows, *nulls = batch.frame.select(nw.len().alias("rows"), *missing).collect().row(0)
-    return int(rows), {name: int(gone or 0) for name, gone in zip(columns, nulls, strict=True)}
 
 
 def _like_before(signal: Completeness, batch: Batch, rows: int) -> Part | str:
@@ -159,8 +149,8 @@ def _slots(batch: Batch, every: timedelta) -> Part | None:
         msg = "every needs the table's time column\n\nHint: declare time: in the guard."
         raise MeasurementError(msg)
     require(batch, name)
-    values = batch.frame.select(nw.col(name)).unique().collect()[name].drop_nulls()
-    times = sorted(to_utc(value, batch.table) for value in values.to_list())
+    values = batch.frame.select(_rounded(batch, name, every).alias("t")).unique().collect()["t"]
+    times = sorted(to_utc(value, batch.table) for value in values.drop_nulls().to_list())
     window = batch.window or (Window(start=times[0], end=times[-1] + every) if times else None)
     if window is None:
         return Part(name="time slots", value=0.0, text="no row has a time")
@@ -176,6 +166,22 @@ def _slots(batch: Batch, every: timedelta) -> Part | None:
         last = window.start + (gaps[-1] + 1) * every
         text += f", gaps between {first:%Y-%m-%d %H:%M} and {last:%Y-%m-%d %H:%M}"
     return Part(name="time slots", value=(expected - len(gaps)) / expected, text=text)
+
+
+def _rounded(batch: Batch, name: str, every: timedelta) -> nw.Expr:
+    """Times cut to a length that divides the slots, so that few different ones leave the engine."""
+    value, dtype = column(batch, name), batch.schema[name]
+    if not isinstance(dtype, nw.Datetime):
+        return value
+    in_utc = batch.table.time_zone == "UTC"
+    if dtype.time_zone and batch.frame.implementation.is_polars():
+        value, in_utc = value.dt.convert_time_zone("UTC"), True
+    start = batch.window.start if batch.window else EPOCH
+    # No zone's hours begin within a minute of UTC's, and in some they begin at its half hour.
+    for length, cut in ((HOUR, "1h"), (MINUTE, "1m"), (SECOND, "1s")):
+        if (length < HOUR or in_utc) and not every % length and not (start - EPOCH) % length:
+            return value.dt.truncate(cut)
+    return value
 
 
 def _share_of(name: str, there: int, expected: int) -> Part:

@@ -2,14 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import reduce
-from operator import or_
 from typing import Any
 
 import narwhals as nw
 
 from aiguard_dagster.core.verdicts import Part
-from aiguard_dagster.signals.batch import Batch
+from aiguard_dagster.signals.batch import Batch, column
 from aiguard_dagster.signals.columns import count, infinite, known, plain, rounded, type_of
 from aiguard_dagster.stats.units import Medians, jump
 
@@ -20,7 +18,8 @@ class Demand:
 
     Attributes:
         name: The column.
-        wrong: By what is said of them, the values that are not allowed.
+        wrong: By what is said of them, the values that are not allowed; false or null elsewhere,
+            and no value is in two of them.
         unjudged: Values of which nothing can be said; None where there are none such.
         varies_from: On so many values, one value throughout is wrong; None where it never is.
         medians: Where its medians were, to see a change of unit; None where that is not asked.
@@ -69,16 +68,18 @@ def outside(
         high: The largest, likewise.
     """
     dtype = type_of(batch, name)
-    value = plain(batch, name).cast(nw.Float64)
-    endless = infinite(batch, name)
-    finite = known(batch, name) if endless is None else known(batch, name) & ~endless
+    value = column(batch, name)
+    if dtype != nw.Float64:
+        value = value.cast(nw.Float64)
     wrong = {}
     if low is not None:
-        wrong[low[1]] = finite & (value < rounded(low[0], dtype))
+        wrong[low[1]] = value < rounded(low[0], dtype)
     if high is not None:
-        wrong[high[1]] = finite & (value > rounded(high[0], dtype))
-    if endless is not None:
-        wrong["infinite"] = endless
+        wrong[high[1]] = value > rounded(high[0], dtype)
+    if dtype.is_float():
+        finite = column(batch, name).is_finite()
+        wrong = {said: finite & condition for said, condition in wrong.items()}
+        wrong["infinite"] = ~finite & known(batch, name)
     return wrong
 
 
@@ -95,10 +96,7 @@ def measure_demands(batch: Batch, demands: Sequence[Demand]) -> tuple[int, list[
 def _aggregates(batch: Batch, demand: Demand, short: str) -> list[nw.Expr]:
     there = known(batch, demand.name)
     asked = {f"{short}_known": count(there)}
-    wrong = [there & condition for condition in demand.wrong.values()]
-    if wrong:
-        asked[f"{short}_wrong"] = count(reduce(or_, wrong))
-    asked |= {f"{short}_{position}": count(condition) for position, condition in enumerate(wrong)}
+    asked |= {f"{short}_{at}": count(each) for at, each in enumerate(demand.wrong.values())}
     if demand.unjudged is not None:
         asked[f"{short}_unjudged"] = count(there & demand.unjudged)
     value = nw.when(there).then(plain(batch, demand.name))
@@ -117,7 +115,8 @@ def _found(demand: Demand, row: Mapping[str, Any], short: str) -> Found:
         return int(row.get(f"{short}_{what}") or 0)
 
     there = number("known")
-    judged, wrong = there - number("unjudged"), number("wrong")
+    judged = there - number("unjudged")
+    wrong = sum(number(position) for position in range(len(demand.wrong)))
     pieces = [
         f"{number(position):,} {said}"
         for position, said in enumerate(demand.wrong)

@@ -8,7 +8,7 @@ from aiguard_dagster.core.errors import MeasurementError
 from aiguard_dagster.core.spec import Expectations
 from aiguard_dagster.core.verdicts import Measurement, Part, Threshold
 from aiguard_dagster.core.words import shown
-from aiguard_dagster.signals.batch import Batch, column_names, row_count
+from aiguard_dagster.signals.batch import Batch, row_count
 from aiguard_dagster.signals.gx import load_suite, validate
 
 MOST_PARTS = 50
@@ -42,7 +42,7 @@ def measure_expectations(signal: Expectations, batch: Batch) -> tuple[Measuremen
     """
     suite = load_suite(signal.suite)
     found = validate(batch, suite, VALUES if signal.show_values else COUNTS)
-    names = column_names(batch)
+    names = list(batch.schema)
     results = [_result(each, names, show=signal.show_values) for each in found]
     rows = row_count(batch)
     failed = [each for each in results if _failed(each) and (rows or each.of_table)]

@@ -87,10 +87,10 @@ def _totals(signal: Reconcile, batch: Batch) -> _Totals:
 
 
 def _addable(batch: Batch, name: str) -> nw.Expr:
-    if not batch.frame.collect_schema()[name].is_numeric():
+    if not batch.schema[name].is_numeric():
         msg = f"{name} holds no numbers to add up\n\nHint: name other columns in sums."
         raise MeasurementError(msg)
-    if batch.frame.collect_schema()[name].is_float():
+    if batch.schema[name].is_float():
         return plain(batch, name)
     return column(batch, name)
 

@@ -12,6 +12,7 @@ from aiguard_dagster.core.model_inputs import holds_as_flags, holds_nulls, is_op
 from aiguard_dagster.core.spec import Schema
 from aiguard_dagster.core.verdicts import Measurement, Part, Threshold, Verdict
 from aiguard_dagster.signals.batch import Batch, column
+from aiguard_dagster.signals.columns import count_missing
 from aiguard_dagster.signals.types import column_types, exact_type_name, type_name
 
 __all__ = ["measure_schema", "type_name"]
@@ -130,23 +131,9 @@ def _found(batch: Batch, expected: _Expected | None) -> _Found:
         types = {name: exact_type_name(each, zones=in_memory) for name, each in dtypes.items()}
     full = expected.full if expected else frozenset()
     counted = [name for name in types if in_memory or name in full]
-    rows, nulls = _nulls(batch, counted, dtypes)
+    rows, nulls = count_missing(batch, counted)
     empty = frozenset(name for name in nulls if in_memory and nulls[name] >= rows)
     return _Found(types=types, short=short, rows=rows, nulls=nulls, typeless=empty)
-
-
-def _nulls(
-    batch: Batch, names: Sequence[str], dtypes: Mapping[str, nw.dtypes.DType]
-) -> tuple[int, dict[str, int]]:
-    missing = []
-    for place, name in enumerate(names):
-        value = column(batch, name)
-        gone = value.is_null()
-        if dtypes[name].is_float():
-            gone = gone | value.is_nan().fill_null(value=True)
-        missing.append(gone.cast(nw.Int64).sum().alias(f"c{place}"))
-    rows, *nulls = batch.frame.select(nw.len().alias("rows"), *missing).collect().row(0)
-    return int(rows), {name: int(gone or 0) for name, gone in zip(names, nulls, strict=True)}
 
 
 def _faults(

@@ -7,7 +7,7 @@ import polars as pl
 from aiguard_dagster.core.errors import MeasurementError
 from aiguard_dagster.core.spec import Skew
 from aiguard_dagster.core.verdicts import Measurement, Part, Threshold
-from aiguard_dagster.signals.batch import Batch, column_names, require, threshold
+from aiguard_dagster.signals.batch import Batch, require, threshold
 from aiguard_dagster.signals.columns import Family, family_of, plain, type_of
 
 MOST_PARTS = 10
@@ -51,8 +51,8 @@ def measure_skew(signal: Skew, batch: Batch) -> tuple[Measurement, Threshold]:
 
 
 def _common(keys: Sequence[str], batch: Batch, reference: Batch) -> tuple[str, ...]:
-    theirs = set(column_names(reference))
-    return tuple(n for n in column_names(batch) if n in theirs and n not in keys)
+    theirs = set(reference.schema)
+    return tuple(n for n in batch.schema if n in theirs and n not in keys)
 
 
 def _rows(batch: Batch, keys: Sequence[str], columns: Sequence[str], where: str) -> pl.DataFrame:

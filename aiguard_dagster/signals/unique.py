@@ -56,7 +56,7 @@ def measure_unique(signal: Unique, batch: Batch) -> tuple[Measurement, Threshold
 def _part(batch: Batch, name: str) -> nw.Expr:
     """One part of the key; NaN is no value."""
     value = column(batch, name)
-    if batch.frame.collect_schema()[name].is_float():
+    if batch.schema[name].is_float():
         return nw.when(known(batch, name)).then(value)
     return value
 

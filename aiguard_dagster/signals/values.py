@@ -1,6 +1,8 @@
 """Values that are not allowed: out of range, of no known category, stuck, in another unit."""
 
 from collections.abc import Iterator, Sequence
+from functools import reduce
+from operator import and_
 
 import narwhals as nw
 
@@ -11,7 +13,7 @@ from aiguard_dagster.core.verdicts import Measurement, Threshold
 from aiguard_dagster.core.words import with_hint
 from aiguard_dagster.signals.accepted_values import accepted
 from aiguard_dagster.signals.batch import Batch, require, threshold
-from aiguard_dagster.signals.columns import family_of, is_one_of, is_void, type_of
+from aiguard_dagster.signals.columns import family_of, is_one_of, is_void, known, type_of
 from aiguard_dagster.signals.demands import Demand, Found, measure_demands, outside
 
 MOST_PARTS = 10
@@ -70,7 +72,8 @@ def _declared(batch: Batch, name: str, allowed: Allowed) -> Demand:
         wrong |= outside(batch, name, least, most)
     if allowed.one_of is not None:
         member = is_one_of(batch, name, allowed.one_of, option=f"columns.{name}.one_of")
-        wrong[f"none of the {len(allowed.one_of)} allowed"] = ~member
+        strange = reduce(and_, (~other for other in wrong.values()), known(batch, name) & ~member)
+        wrong[f"none of the {len(allowed.one_of)} allowed"] = strange
     if allowed.varies and family == "something else":
         what = f"{name} holds {type_of(batch, name)}, which cannot be held to vary"
         raise MeasurementError(with_hint(what, "take varies out."))

@@ -30,6 +30,8 @@ CASES = [
 KNOWN = {
     ("pandas", "pandera", "NaN"): "pandas has no NaN that is not missing; pandera on polars has",
     ("pandas", "pandera", "NaN and nulls"): "the same",
+    ("spark", "expectations", "NaN"): "on Spark GX takes NaN for a value; here it gets pandas",
+    ("spark", "expectations", "NaN and nulls"): "the same",
     ("spark", "completeness", "strange names"): "Spark reads a column named * as all columns",
 }
 OTHERS = {

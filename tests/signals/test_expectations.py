@@ -363,6 +363,7 @@ def test_a_query_that_fails_is_an_error_and_not_logged(database, caplog):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.spark
 def test_a_spark_frame_is_judged_on_spark_and_not_kept_in_its_memory():
     session = pytest.importorskip("pyspark.sql").SparkSession
     spark = session.builder.master("local[1]").config("spark.ui.enabled", "false").getOrCreate()
