@@ -19,6 +19,7 @@ from aiguard_dagster.core.verdicts import Verdict
 from aiguard_dagster.signals.batch import Batch
 from aiguard_dagster.signals.gx import validate
 from aiguard_dagster.signals.measure import evaluate_batch
+from tests.conformance.engines import spark_session
 from tests.signals.batches import ENGINES, RENTALS, judged, rows_of, rule_of, said
 
 OK, BREACH, INCONCLUSIVE, ERROR = Verdict
@@ -365,22 +366,17 @@ def test_a_query_that_fails_is_an_error_and_not_logged(database, caplog):
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.spark
 def test_a_spark_frame_is_judged_on_spark_and_not_kept_in_its_memory():
-    session = pytest.importorskip("pyspark.sql").SparkSession
-    spark = session.builder.master("local[1]").config("spark.ui.enabled", "false").getOrCreate()
-    try:
-        query = "select id hr, id / 10 hum, if(id > 5, id, null) temp from range(24)"
-        native = spark.sql(query)
-        batch = Batch(
-            frame=nw.from_native(native).lazy(),
-            native=native,
-            table=Table(asset="features"),
-            window=None,
-            now=datetime(2012, 5, 2, tzinfo=UTC),
-        )
-        signal = {"kind": "expectations", "table": "features", "suite": [HUMIDITY, NO_NULLS, HOURS]}
-        found = evaluate_batch(rule_of(signal), batch)
-        assert (found.verdict, found.measurement.value, found.measurement.n) == (BREACH, 2, 24)
-        assert parts(found)["expect_column_values_to_not_be_null(temp)"] == "failed, 25% unexpected"
-        assert not native.is_cached
-    finally:
-        spark.stop()
+    query = "select id hr, id / 10 hum, if(id > 5, id, null) temp from range(24)"
+    native = spark_session().sql(query)
+    batch = Batch(
+        frame=nw.from_native(native).lazy(),
+        native=native,
+        table=Table(asset="features"),
+        window=None,
+        now=datetime(2012, 5, 2, tzinfo=UTC),
+    )
+    signal = {"kind": "expectations", "table": "features", "suite": [HUMIDITY, NO_NULLS, HOURS]}
+    found = evaluate_batch(rule_of(signal), batch)
+    assert (found.verdict, found.measurement.value, found.measurement.n) == (BREACH, 2, 24)
+    assert parts(found)["expect_column_values_to_not_be_null(temp)"] == "failed, 25% unexpected"
+    assert not native.is_cached
