@@ -34,7 +34,7 @@ def is_void(batch: Batch, name: str) -> bool:
 
 
 def _has_values(batch: Batch, name: str) -> bool:
-    return bool(batch.frame.select(count(known(batch, name)).alias("n")).collect().item())
+    return bool(batch.frame.select(count(batch, known(batch, name)).alias("n")).collect().item())
 
 
 def family_of(dtype: nw.dtypes.DType) -> Family:
@@ -88,15 +88,16 @@ def count_missing(batch: Batch, names: Sequence[str]) -> tuple[int, dict[str, in
     missing = []
     for position, name in enumerate(names):
         floating = type_of(batch, name).is_float()
-        number = count(~known(batch, name)) if floating else column(batch, name).null_count()
+        number = count(batch, ~known(batch, name)) if floating else column(batch, name).null_count()
         missing.append(number.alias(f"c{position}"))
     rows, *counts = batch.frame.select(nw.len().alias("rows"), *missing).collect().row(0)
     return int(rows), {name: int(gone or 0) for name, gone in zip(names, counts, strict=True)}
 
 
-def count(condition: nw.Expr) -> nw.Expr:
-    """In how many rows a condition holds; Spark cannot sum truths."""
-    return condition.cast(nw.Int64).sum()
+def count(batch: Batch, condition: nw.Expr) -> nw.Expr:
+    """In how many rows a condition holds; polars sums truths faster, Spark not at all."""
+    polars = batch.frame.implementation.is_polars()
+    return condition.sum() if polars else condition.cast(nw.Int64).sum()
 
 
 def rounded(number: float, dtype: nw.dtypes.DType) -> float:

@@ -95,10 +95,10 @@ def measure_demands(batch: Batch, demands: Sequence[Demand]) -> tuple[int, list[
 
 def _aggregates(batch: Batch, demand: Demand, short: str) -> list[nw.Expr]:
     there = known(batch, demand.name)
-    asked = {f"{short}_known": count(there)}
-    asked |= {f"{short}_{at}": count(each) for at, each in enumerate(demand.wrong.values())}
+    asked = {f"{short}_known": count(batch, there)}
+    asked |= {f"{short}_{at}": count(batch, each) for at, each in enumerate(demand.wrong.values())}
     if demand.unjudged is not None:
-        asked[f"{short}_unjudged"] = count(there & demand.unjudged)
+        asked[f"{short}_unjudged"] = count(batch, there & demand.unjudged)
     value = nw.when(there).then(plain(batch, demand.name))
     if demand.varies_from is not None:
         asked[f"{short}_stuck"] = (value.min() == value.max()).cast(nw.Int64)
@@ -106,7 +106,7 @@ def _aggregates(batch: Batch, demand: Demand, short: str) -> list[nw.Expr]:
         endless = infinite(batch, demand.name)
         finite = there if endless is None else there & ~endless
         number = nw.when(finite).then(plain(batch, demand.name).cast(nw.Float64))
-        asked |= {f"{short}_finite": count(finite), f"{short}_median": number.median()}
+        asked |= {f"{short}_finite": count(batch, finite), f"{short}_median": number.median()}
     return [aggregate.alias(name) for name, aggregate in asked.items()]
 
 

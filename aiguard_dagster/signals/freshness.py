@@ -53,7 +53,7 @@ def _by_time(signal: Freshness, batch: Batch) -> tuple[Measurement, Threshold]:
         raise MeasurementError(msg)
     require(batch, name)
     time = column(batch, name)
-    found = batch.frame.select(newest=time.max(), n=nw.len(), known=count(~time.is_null()))
+    found = batch.frame.select(newest=time.max(), n=nw.len(), known=count(batch, ~time.is_null()))
     last, n, known = found.collect().row(0)
     if not known:
         return _no_row(signal, batch, int(n))

@@ -104,12 +104,12 @@ def _count(signal: Labels, batch: Batch, label: str) -> dict[str, Any]:
         time = _time(batch)
         latest = seconds_at(batch, time, batch.now - signal.due_after)
         due = (seconds_of(batch, time) <= latest).fill_null(value=False)
-    asked = {"rows": nw.len(), "labelled": count(there)}
+    asked = {"rows": nw.len(), "labelled": count(batch, there)}
     if signal.due_after:
-        asked |= {"due": count(due), "missing": count(due & ~there)}
+        asked |= {"due": count(batch, due), "missing": count(batch, due & ~there)}
     if signal.classes and not is_void(batch, label):
         member = is_one_of(batch, label, signal.classes, option="classes")
-        asked["strange"] = count(there & ~member)
+        asked["strange"] = count(batch, there & ~member)
     if signal.arrived:
         asked |= _delays(signal, batch, signal.arrived, there=there, due=due)
     aggregates = [aggregate.alias(name) for name, aggregate in asked.items()]
@@ -142,10 +142,10 @@ def _delays(
     delay = (seconds_of(batch, arrived) - seconds_of(batch, time)).cast(nw.Float64)
     told = there & ~delay.is_null()
     if not signal.due_after:
-        return {"delays": count(told), "delay": nw.when(told).then(delay).median()}
+        return {"delays": count(batch, told), "delay": nw.when(told).then(delay).median()}
     waiting = due & ~there
     late = nw.when(waiting).then(nw.lit(NEVER_S)).otherwise(nw.when(due & told).then(delay))
-    return {"delays": count(waiting | due & told), "delay": late.median()}
+    return {"delays": count(batch, waiting | due & told), "delay": late.median()}
 
 
 def _missing(signal: Labels, most: float, counted: Mapping[str, Any]) -> Way | Unjudged:
@@ -231,7 +231,7 @@ def _contradictory(batch: Batch, label: str, labelled: int) -> Way | Unjudged:
     )
     differ = nw.col("least") != nw.col("most")
     found = grouped.select(
-        count(differ).alias("keys"),
+        count(batch, differ).alias("keys"),
         nw.when(differ).then(nw.col("n")).otherwise(nw.lit(0)).sum().alias("rows"),
     )
     keys, on = (int(number or 0) for number in found.collect().row(0))

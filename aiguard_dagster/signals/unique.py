@@ -33,7 +33,7 @@ def measure_unique(signal: Unique, batch: Batch) -> tuple[Measurement, Threshold
     found = keys.select(
         rows=rows_of_key.sum(),
         most=rows_of_key.max(),
-        keys=count(shared),
+        keys=count(batch, shared),
         sharing=nw.when(shared).then(rows_of_key).otherwise(nw.lit(0)).sum(),
         lacking=nw.when(shared & lacking).then(rows_of_key).otherwise(nw.lit(0)).sum(),
     )
