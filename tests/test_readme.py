@@ -15,9 +15,11 @@ def test_the_guard_on_the_first_screen_is_a_guard_of_about_ten_lines():
     assert len(text.splitlines()) <= 13
 
 
-@pytest.mark.parametrize("file", ["README.md", "docs/architecture.md", "CHANGELOG.md"])
-def test_links_lead_somewhere(file):
-    page = ROOT / file
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_links_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
         if not target.startswith("http"):
             assert (page.parent / target).exists(), target
@@ -29,8 +31,9 @@ def test_files_named_in_the_architecture_exist():
         assert (ROOT / "aiguard_dagster" / name).exists(), name
 
 
-def test_the_lock_file_pins_every_requirement_by_hash_and_holds_no_address():
-    lock = (ROOT / "requirements.lock").read_text()
+@pytest.mark.parametrize("file", ["requirements.lock", "requirements-spark.lock"])
+def test_the_lock_file_pins_every_requirement_by_hash_and_holds_no_address(file):
+    lock = (ROOT / file).read_text()
     assert "://" not in lock
     pinned = [line for line in lock.splitlines() if line and not line.startswith((" ", "#"))]
     assert all("==" in line for line in pinned)
