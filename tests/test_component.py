@@ -1,6 +1,7 @@
 """Guards in a dg project: through Dagster's loader, and through the dg program."""
 
 import importlib
+import json
 import os
 import shutil
 import subprocess
@@ -24,6 +25,7 @@ rules:
   - name: fresh
     signal: {kind: freshness, table: features, max_age: 2h}
 """
+WAGES = "type: dg_project.people.Wages\nattributes: {name: wages}\n---\n"
 
 
 @pytest.fixture
@@ -51,6 +53,16 @@ def add_payroll(folder, name="payroll", *, asset="features", uri=None):
     attributes = f"\nattributes:\n  mlflow_tracking_uri: {uri}\n" if uri else "\n"
     (component / "defs.yaml").write_text(f"type: aiguard_dagster.GuardComponent\n{attributes}")
     (component / "guards" / "payroll.yaml").write_text(PAYROLL.replace("ASSET", asset))
+    return component
+
+
+def add_checks(folder, name, *, asset="features", rules=None, before="", file="defs.yaml"):
+    component = folder / "src" / "dg_project" / "defs" / name
+    component.mkdir(parents=True)
+    rules = rules or [{"name": "fresh", "signal": {"kind": "freshness", "max_age": "26h"}}]
+    attributes = {"asset": asset, "time": "at", "rules": rules}
+    document = {"type": "aiguard_dagster.QualityComponent", "attributes": attributes}
+    (component / file).write_text(f"{before}{json.dumps(document)}\n")
     return component
 
 
@@ -109,6 +121,55 @@ def test_two_guard_components_in_one_project_keep_apart(folder):
 def test_a_component_deeper_down_is_named_by_its_way_there(folder):
     add_payroll(folder, "people/payroll")
     assert "people_payroll_stop_rules" in sensor_names(load(folder))
+
+
+def test_checks_on_one_asset_run_with_it(folder):
+    add_checks(folder, "people/wages", asset="wages", before=WAGES)
+    add_checks(folder, "checks/of/features")
+    (folder / "src" / "dg_project" / "defs" / "notes").mkdir()
+    definitions = load(folder)
+    assert definitions.resolve_asset_graph().asset_check_keys >= {
+        dg.AssetCheckKey(dg.AssetKey("wages"), "fresh"),
+        dg.AssetCheckKey(dg.AssetKey("features"), "fresh"),
+    }
+    job = definitions.resolve_implicit_global_asset_job_def()
+    with dg.DagsterInstance.ephemeral() as instance:
+        run = job.execute_in_process(
+            instance=instance,
+            asset_selection=[dg.AssetKey("wages")],
+            resources={**definitions.resources, "io_manager": dg.InMemoryIOManager()},
+        )
+    (evaluation,) = run.get_asset_check_evaluations()
+    assert evaluation.metadata["aiguard/verdict"].value == "ok"
+
+
+def test_two_of_them_in_one_file_keep_apart(folder):
+    first = add_checks(folder, "first", asset="lake/rain")
+    text = (first / "defs.yaml").read_text()
+    (first / "defs.yaml").write_text(f"{text}---\n{text.replace('rain', 'snow')}")
+    (folder / "src/dg_project/defs/lake.py").write_text(
+        "import dagster as dg\n"
+        "lake = [dg.AssetSpec(['lake', 'rain']), dg.AssetSpec(['lake', 'snow'])]\n"
+    )
+    repository = load(folder).get_repository_def()
+    assert {s.name for s in repository.schedule_defs} == {
+        "first_checks_schedule",
+        "first_1_checks_schedule",
+    }
+
+
+def test_a_check_of_the_projects_own_is_told_with_the_place_in_the_file(folder):
+    (folder / "src/dg_project/defs/own.py").write_text(
+        "import dagster as dg\n@dg.asset_check(asset='features')\n"
+        "def fresh(): return dg.AssetCheckResult(passed=True)\n"
+    )
+    component = add_checks(folder, "mine")
+    with pytest.raises(ComponentTreeException) as error:
+        load(folder)
+    assert str(spec_error(error.value)) == (
+        f"{component / 'defs.yaml'}: attributes.rules[0].name: features has a check 'fresh' already"
+        "\n\nHint: give the rule another name."
+    )
 
 
 def test_an_asset_that_does_not_exist_is_told_with_those_that_do(folder):
@@ -173,6 +234,29 @@ def test_dg_lists_checks_and_scaffolds_the_component(folder):
     assert checked.returncode == 0, checked.stdout + checked.stderr
     loaded = program("check", "defs", cwd=folder)
     assert loaded.returncode == 0, loaded.stdout + loaded.stderr
+
+
+@pytest.mark.slow
+def test_dg_lists_checks_and_scaffolds_the_checks_of_one_asset(folder):
+    listed = program("list", "components", cwd=folder)
+    assert "aiguard_dagster.QualityComponent" in listed.stdout, listed.stderr
+
+    scaffolded = program("scaffold", "defs", "aiguard_dagster.QualityComponent", "x", cwd=folder)
+    assert scaffolded.returncode == 0, scaffolded.stderr
+    starter = folder / "src" / "dg_project" / "defs" / "x" / "defs.yaml"
+    assert program("check", "yaml", cwd=folder).returncode == 0
+    unknown = program("check", "defs", cwd=folder)
+    assert unknown.returncode != 0
+    assert "the project has no asset 'my_table'" in unknown.stdout + unknown.stderr
+
+    starter.write_text(starter.read_text().replace("my_table", "features"))
+    loaded = program("check", "defs", cwd=folder)
+    assert loaded.returncode == 0, loaded.stdout + loaded.stderr
+
+    starter.write_text(starter.read_text().replace("rules:", "ruels:"))
+    misspelt = program("check", "yaml", cwd=folder)
+    assert misspelt.returncode != 0
+    assert "ruels" in misspelt.stdout + misspelt.stderr
 
 
 @pytest.mark.slow

@@ -80,7 +80,7 @@ class GuardComponent(dg.Component, dg.Model, dg.Resolvable):
         """What the guards add to the definitions of the rest of the project."""
         return guard_additions(
             guards=load_guards(context.path / self.guards),
-            definitions=rest_of_project(context),
+            definitions=rest_of_project(context).definitions,
             mlflow=MLflowResource(tracking_uri=self.mlflow_tracking_uri),
             profiles=ProfileStore(path=self.profiles) if self.profiles else None,
             name=component_name(context),

@@ -114,10 +114,7 @@ class QualityComponent(dg.Component, dg.Model, dg.Resolvable):
         place = str(context.path / "defs.yaml")
         try:
             guard = self._guard(place)
-            graph = dg.Definitions(
-                assets=rest.assets, asset_checks=rest.asset_checks, resources=rest.resources
-            ).resolve_asset_graph()
-            checks, asset = checks_of(guard, graph, place=place, clock=wall_clock)
+            checks, asset = checks_of(guard, rest.graph, place=place, clock=wall_clock)
         except SpecError as error:
             raise SpecError([_as_written(problem) for problem in error.problems]) from None
         schedules = build_check_schedules(

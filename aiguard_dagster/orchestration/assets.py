@@ -11,7 +11,7 @@ import dagster as dg
 from aiguard_dagster.adapters.dagster.history import last_materialised, materialized
 from aiguard_dagster.core.errors import MeasurementError
 from aiguard_dagster.core.partition import Partition
-from aiguard_dagster.core.spec import Table
+from aiguard_dagster.core.spec import Action, Guard, Table
 from aiguard_dagster.core.verdicts import Window
 from aiguard_dagster.orchestration.loading import Deferred, row_manager_key
 from aiguard_dagster.orchestration.partitions import (
@@ -169,6 +169,36 @@ def _partition_ends(
     }
     due = sorted(end for end in ends if window.start < end <= window.end)
     return [end for end in due if end in done], due
+
+
+def order_problems(guard: Guard, graph: Any) -> Iterator[tuple[str, str, str]]:  # noqa: ANN401 - Dagster's asset graph
+    """Rules that would wait for what they block: path below the guard, what, hint."""
+    holds = {rule.signal.table for rule in guard.rules if rule.action is Action.HOLD}
+    for position, rule in enumerate(guard.rules):
+        if rule.signal.table not in holds or rule.signal.table not in guard.tables:
+            continue
+        mine = guard.tables[rule.signal.table].asset_path
+        for field, name in rule.signal.others.items():
+            table = guard.tables.get(name)
+            if table is None or not _comes_after(graph, mine, table.asset_path):
+                continue
+            what = (
+                f"{name} is made from {rule.signal.table}, which a rule with action hold keeps back"
+            )
+            hint = f"put this rule on {name}, with {rule.signal.table} as the other one."
+            yield f"rules[{position}].signal.{field}", what, hint
+
+
+def _comes_after(graph: Any, path: Sequence[str], other: Sequence[str]) -> bool:  # noqa: ANN401
+    """Whether one asset is made, step by step, from another."""
+    wanted, seen, ahead = dg.AssetKey(list(path)), set(), [dg.AssetKey(list(other))]
+    while ahead:
+        key = ahead.pop()
+        if key in seen or not graph.has(key):
+            continue
+        seen.add(key)
+        ahead += graph.get(key).parent_keys
+    return wanted in seen and dg.AssetKey(list(other)) != wanted
 
 
 def table_problems(asset: KnownAsset, *, is_profiled: bool) -> Iterator[tuple[str, str, str]]:

@@ -11,7 +11,12 @@ from aiguard_dagster.core.errors import Problem, SpecError
 from aiguard_dagster.core.spec import Guard
 from aiguard_dagster.core.spec.semantics import find_problems, find_problems_between
 from aiguard_dagster.core.words import did_you_mean
-from aiguard_dagster.orchestration.assets import know, table_problems, tell_unreachable
+from aiguard_dagster.orchestration.assets import (
+    know,
+    order_problems,
+    table_problems,
+    tell_unreachable,
+)
 from aiguard_dagster.orchestration.clock import Clock, wall_clock
 from aiguard_dagster.orchestration.delta_sensor import build_delta_checks, build_delta_sensor
 from aiguard_dagster.orchestration.keys import check_key, delta_rules, guard_key, table_key
@@ -242,6 +247,10 @@ def _find_load_problems(guard: Guard, graph: Any) -> list[Problem]:  # noqa: ANN
                 know(graph, table), is_profiled=name in profiled
             )
         ]
+    problems += [
+        Problem(file=f"guard {guard.name}", path=below, what=what, hint=hint)
+        for below, what, hint in order_problems(guard, graph)
+    ]
     problems += _short_windows(guard, graph)
     taken = set(graph.asset_check_keys)
     for position, rule in enumerate(guard.rules):

@@ -11,6 +11,7 @@ from aiguard_dagster.core.spec.semantics import find_problems
 from aiguard_dagster.orchestration.assets import (
     KnownAsset,
     know,
+    order_problems,
     table_problems,
     tell_unreachable,
 )
@@ -126,6 +127,8 @@ def _problems(
         for below, what, hint in table_problems(asset, is_profiled=False):
             path = f"tables.{name}.{below}"
             yield Problem(file=place, path=path, what=what, hint=hint)
+    for path, what, hint in order_problems(guard, graph):
+        yield Problem(file=place, path=path, what=what, hint=hint)
     for position, rule in enumerate(guard.rules):
         if not rule.signal.judges_data:
             what = f"{rule.signal.kind} is not measured on the rows of one batch"

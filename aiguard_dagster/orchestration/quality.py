@@ -11,7 +11,7 @@ import dagster as dg
 from aiguard_dagster.adapters.dagster.history import read_evaluations
 from aiguard_dagster.adapters.dagster.metadata import evaluation_metadata
 from aiguard_dagster.adapters.mlflow.registry import ModelRegistry
-from aiguard_dagster.core.errors import AIGuardError, MeasurementError
+from aiguard_dagster.core.errors import MeasurementError
 from aiguard_dagster.core.lifecycle import Point, in_order
 from aiguard_dagster.core.partition import Partition
 from aiguard_dagster.core.spec import Action, Guard, Mode, Rule
@@ -147,7 +147,7 @@ class _Session:
                 batch = self._bare(table, partitions)
                 try:
                     batch = self.batch(table) if rule.signal.reads_rows else batch
-                except AIGuardError as error:
+                except Exception as error:  # noqa: BLE001 - it must not take its siblings along
                     nothing = Measurement(value=None, n=0, window=batch.span, as_of=batch.as_of)
                     evaluation = failed(rule, nothing, error)
                 else:
@@ -161,6 +161,8 @@ class _Session:
         """The rows of a table, for the partition in hand."""
         partitions = self._partitions(table)
         opened = self._open(table)
+        if isinstance(opened, Exception):
+            raise opened
         return replace(self._bare(table, partitions), frame=opened.frame, native=opened.native)
 
     def _bare(self, table: str, partitions: Sequence[Partition] | None) -> "Batch":
@@ -185,9 +187,13 @@ class _Session:
         run = self._context.op_execution_context
         return in_hand(run, self._assets[table].partitions_def)
 
-    def _read(self, table: str) -> "Rows":
+    def _read(self, table: str) -> "Rows | Exception":
+        """The rows, or why they cannot be had: that too is asked once."""
         partitions = self._partitions(table)
-        opened = read_rows(self._assets[table], self._rows.get(table), partitions)
+        try:
+            opened = read_rows(self._assets[table], self._rows.get(table), partitions)
+        except Exception as error:  # noqa: BLE001 - told by each check
+            return error
         self._opened.append(opened)
         return opened
 

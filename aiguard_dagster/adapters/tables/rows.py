@@ -8,6 +8,7 @@ import narwhals as nw
 import polars as pl
 
 from aiguard_dagster.adapters.tables.frames import as_lazy
+from aiguard_dagster.core.errors import MeasurementError
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +41,35 @@ def open_rows(value: Any) -> Rows:  # noqa: ANN401 - whatever the user's IO mana
         MeasurementError: It is no table, or one that cannot be read.
     """
     if isinstance(value, Mapping) and value:
-        return open_rows(pl.concat([_collected(part) for part in value.values()], how="vertical"))
+        return open_rows(_together(value))
     match type(value).__module__.partition(".")[0], type(value).__name__:
         case "pyspark", "DataFrame":
             kept = value.persist()
             return Rows(frame=nw.from_native(kept), native=kept, close=kept.unpersist)
         case _:
             collected = _collected(value)
-    native = collected if isinstance(value, pl.LazyFrame) else value
+    native = collected if isinstance(value, pl.LazyFrame | list) else value
     return Rows(frame=nw.from_native(collected.lazy()), native=native)
 
 
+def _together(partitions: Mapping[Any, Any]) -> pl.DataFrame:
+    parts = [_collected(part) for part in partitions.values()]
+    try:
+        return pl.concat(parts, how="vertical")
+    except pl.exceptions.PolarsError:
+        msg = (
+            f"the {len(parts)} partitions differ in columns or types\n\nHint: check one at a time."
+        )
+        raise MeasurementError(msg) from None
+
+
 def _collected(value: Any) -> pl.DataFrame:  # noqa: ANN401 - whatever the user's IO manager gives
-    return as_lazy(value).collect()
+    lazy = as_lazy(value)
+    try:
+        return lazy.collect()
+    except Exception as error:  # noqa: BLE001 - its message may quote rows, so its name must do
+        msg = (
+            f"the asset's lazy frame cannot be computed: {type(error).__name__}"
+            "\n\nHint: collect it once to see why."
+        )
+        raise MeasurementError(msg) from None
