@@ -48,6 +48,25 @@ GUARD = Guard.model_validate(
         ],
     }
 )
+WEATHER = Guard.model_validate(
+    {
+        "name": "weather",
+        "owner": "team:demand",
+        "tables": {
+            "stations": {
+                "asset": "stations",
+                "time": "at",
+                "source": {"kind": "parquet", "path": f"{STATE}/stations/{{partition}}.parquet"},
+                "schedule": "* * * * *",
+            }
+        },
+        "rules": [
+            {"name": "full", "signal": {"kind": "completeness", "min_rows": 24}, "limit": "100%"},
+            {"name": "unique", "signal": {"kind": "unique", "columns": ["at"]}},
+        ],
+    }
+)
+stations = dg.AssetSpec("stations", partitions_def=DAYS)
 
 
 def rows(day: datetime) -> pl.DataFrame:
@@ -75,9 +94,9 @@ def predictions(context: dg.AssetExecutionContext) -> pl.DataFrame:
 
 
 defs = build_guard_definitions(
-    guards=[GUARD],
+    guards=[GUARD, WEATHER],
     definitions=dg.Definitions(
-        assets=[predictions],
+        assets=[predictions, stations],
         resources={"io_manager": dg.FilesystemIOManager(base_dir=str(STATE / "assets"))},
         executor=dg.in_process_executor,
     ),

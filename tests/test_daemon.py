@@ -148,12 +148,24 @@ def state(tmp_path, monkeypatch):
     return tmp_path
 
 
+def write_stations(folder):
+    """Of the newest day one hour is there twice."""
+    from tests import daemon_location as location
+
+    (folder / "stations").mkdir()
+    day = datetime(2026, 1, 10, tzinfo=UTC)
+    hours = location.rows(day)
+    hours.vstack(hours[:1]).write_parquet(folder / f"stations/{day:%Y-%m-%d}.parquet")
+
+
 def test_the_daemon_takes_a_lasting_breach_to_the_moved_alias(state):
+    """And it checks, by a schedule, an asset that Dagster does not materialise."""
     import dagster as dg
 
     uri = f"sqlite:///{state / 'mlflow.db'}"
     registry = register_versions(uri, state)
     assert registry.champion() == "2"
+    write_stations(state)
     port = free_port()
     command = [sys.executable, "-m", "dagster", "dev", "-w", str(state / "workspace.yaml")]
     with (state / "dagster.log").open("w") as log:
@@ -173,7 +185,7 @@ def test_the_daemon_takes_a_lasting_breach_to_the_moved_alias(state):
             for sensor in SENSORS:
                 dagster.start_sensor(sensor)
             wait_until(lambda: registry.champion() == "1", "the alias is moved")
-            from aiguard_dagster.adapters.dagster.history import read_decisions
+            from aiguard_dagster.adapters.dagster.history import read_decisions, read_evaluations
 
             with dg.DagsterInstance.get() as instance:
                 key = dg.AssetKey(["demand", "guard"])
@@ -181,6 +193,16 @@ def test_the_daemon_takes_a_lasting_breach_to_the_moved_alias(state):
                     lambda: "rollback" in [d.kind for d in read_decisions(instance, key)],
                     "the rollback is on record",
                 )
+                checks = {
+                    name: dg.AssetCheckKey(dg.AssetKey("stations"), f"weather__{name}")
+                    for name in ("full", "unique")
+                }
+                wait_until(
+                    lambda: all(read_evaluations(instance, k, most=1) for k in checks.values()),
+                    "the schedule has had the stations checked",
+                )
+                found = {n: read_evaluations(instance, k, most=1)[0] for n, k in checks.items()}
+                runs = instance.get_runs(dg.RunsFilter(job_name="weather__stations_checks"))
                 kinds = [decision.kind for decision in read_decisions(instance, key)]
         finally:
             process.send_signal(signal.SIGTERM)
@@ -188,6 +210,11 @@ def test_the_daemon_takes_a_lasting_breach_to_the_moved_alias(state):
                 process.wait(timeout=40)
             finally:
                 with_group_gone(process.pid)
+    assert {name: e.point.verdict.value for name, e in found.items()} == {
+        "full": "ok",
+        "unique": "breach",
+    }
+    assert {run.tags["dagster/partition"] for run in runs} == {"2026-01-10"}
     assert kinds.count("rollback") == 1
     assert registry.is_quarantined("2")
     assert [reign.version for reign in registry.reigns()] == ["1", "2", "1"]

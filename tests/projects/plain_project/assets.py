@@ -20,7 +20,9 @@ def customers() -> list[dict]:
     ]
 
 
-@dg.multi_asset(specs=[dg.AssetSpec("orders"), dg.AssetSpec("refunds")], can_subset=True)
+@dg.multi_asset(
+    outs={name: dg.AssetOut(is_required=False) for name in ("orders", "refunds")}, can_subset=True
+)
 def ledger(context: dg.AssetExecutionContext):
     """Two tables of one op."""
     tables = {
@@ -28,7 +30,7 @@ def ledger(context: dg.AssetExecutionContext):
         "refunds": pd.DataFrame({"id": [1, 1], "paid": [-9.5, -9.5]}),
     }
     for key, table in tables.items():
-        if dg.AssetKey(key) in context.selected_asset_keys:
+        if key in context.op_execution_context.selected_output_names:
             yield dg.Output(table, output_name=key)
 
 
