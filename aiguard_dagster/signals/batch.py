@@ -101,7 +101,12 @@ class Batch:
 
 
 def column(batch: Batch, name: str) -> nw.Expr:
-    """A column by its very name; polars reads ``*`` and ``^…$`` as patterns."""
+    """A column by its very name.
+
+    polars reads ``*`` and ``^…$`` as patterns, Spark a dot as a way into a struct.
+    """
+    if batch.frame.implementation.is_spark_like():
+        return nw.col("`{}`".format(name.replace("`", "``")) if set(name) & set(".*`") else name)
     is_pattern = name == "*" or (name.startswith("^") and name.endswith("$"))
     return nw.nth(list(batch.schema).index(name)) if is_pattern else nw.col(name)
 

@@ -57,6 +57,8 @@ TABLES = {
         pl.col("x").alias("with 'single' quotes; DROP TABLE x; --"),
         pl.col("x").alias("Größe 数量 "),
         pl.col("x").alias("*"),
+        pl.col("x").alias("order.price"),
+        pl.col("x").alias("a `price`"),
     ),
     "300 columns": wide,
     "categories": lambda: plain().with_columns(pl.col("name").cast(pl.Categorical)),
