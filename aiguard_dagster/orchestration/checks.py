@@ -102,7 +102,8 @@ def checks_of(
         assets=known,
         keys=ResourceKeys(),
         clock=clock,
-        prefix="__".join(own.key.path),
+        # An asset may have checks from several places, but each name once.
+        op_name="__".join((*own.key.path, f"{guard.rules[0].name}_quality")),
         name_of=lambda _, rule: rule.name,
     )
     assert check is not None, "a guard has at least one rule"  # noqa: S101

@@ -41,7 +41,7 @@ def build_quality_check(
     keys: ResourceKeys,
     clock: Clock,
     name_of: Callable[[Guard, Rule], str] = check_name,
-    prefix: str = "",
+    op_name: str = "",
 ) -> dg.AssetChecksDefinition | None:
     """All checks of one guard on the rows of one table; None where no rule asks for any.
 
@@ -52,7 +52,7 @@ def build_quality_check(
         keys: Where the resources are.
         clock: Tells the time.
         name_of: Names the checks.
-        prefix: What the op's name begins with; the guard's name when left out.
+        op_name: What the op is called; by guard and table when left out.
     """
     rules = [r for r in guard.rules if r.signal.judges_data and r.signal.table == table]
     if not rules:
@@ -85,7 +85,7 @@ def build_quality_check(
 
     with quiet():
         return dg.multi_asset_check(
-            name=f"{prefix or guard.name}__{table}_quality",
+            name=op_name or f"{guard.name}__{table}_quality",
             specs=_specs(
                 guard, by_name, mine, [assets[name].key for name in others if assets[name].exists]
             ),

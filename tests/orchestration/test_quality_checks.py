@@ -131,6 +131,13 @@ def test_a_bare_signal_tells_and_a_hold_blocks():
         assert result.success is ran
 
 
+def test_an_asset_may_have_checks_from_several_places():
+    asset = orders_of()
+    first = build_quality_checks(asset=asset, rules=[FULL], table=TABLE, clock=clock)
+    second = build_quality_checks(asset=asset, rules=[Freshness(max_age="2h")], table=TABLE)
+    assert set(verdicts(run(asset, [*first, *second]))) == {"full", "freshness"}
+
+
 def test_one_check_that_is_selected_runs_alone(tmp_path):
     asset = orders_of()
     checks = build_quality_checks(

@@ -213,6 +213,7 @@ def test_no_rows_keep_their_types(stored):
 def test_a_table_that_is_not_there_is_an_error_without_an_address(stored, table):
     with pytest.raises(MeasurementError) as raised:
         ids(stored(table))
+    assert table[-7:] in str(raised.value)
     assert "Hint" in str(raised.value)
     assert "://" not in str(raised.value)
     assert len(ids(stored())) == 96

@@ -50,8 +50,10 @@ def open_source(source: Source, table: Table, partitions: Sequence[Partition]) -
     except AIGuardError:
         raise
     except Exception as error:  # noqa: BLE001 - whatever the engine raises
+        where = "" if isinstance(source, FileSource) else f", table {source.table!r},"
         msg = (
-            f"the {source.kind} source of {table.asset} cannot be read: {type(error).__name__}"
+            f"the {source.kind} source of {table.asset}{where} cannot be read:"
+            f" {type(error).__name__}"
             "\n\nHint: see that it is there, and that this user may read it."
         )
         raise MeasurementError(msg) from None
