@@ -14,6 +14,10 @@ def riders(table, *, least=0):
     return sum(count for count in table["cnt"].to_list() if count >= least)
 
 
+def riders_add_up(table):
+    return (table["casual"] + table["registered"] == table["cnt"]).all()
+
+
 def is_whole(table):
     return len(table) == 24
 
