@@ -168,8 +168,58 @@ def test_a_check_of_the_projects_own_is_told_with_the_place_in_the_file(folder):
         load(folder)
     assert str(spec_error(error.value)) == (
         f"{component / 'defs.yaml'}: attributes.rules[0].name: features has a check 'fresh' already"
-        "\n\nHint: give the rule another name."
+        "\n\nHint: give one of them another name."
     )
+
+
+def test_two_components_that_claim_one_check_are_told_of_each_other(folder):
+    rules = [{"name": "fresh", "signal": {"kind": "freshness", "max_age": "26h"}}]
+    first = add_checks(folder, "a", rules=rules)
+    text = (first / "defs.yaml").read_text()
+    (first / "defs.yaml").write_text(f"{text}---\n{text}")
+    with pytest.raises(ComponentTreeException) as error:
+        load(folder)
+    assert str(spec_error(error.value)) == (
+        f"{first / 'defs.yaml'}, document 2: attributes.rules[0].name: features has a check 'fresh'"
+        f" already, in {first / 'defs.yaml'}, document 1"
+        "\n\nHint: give one of them another name."
+    )
+
+
+@pytest.mark.parametrize(
+    ("asset", "rule", "told"),
+    [
+        (
+            "feetures",
+            {"name": "unique", "signal": {"kind": "unique", "columns": ["at"]}},
+            (
+                "attributes.asset: the project has no asset 'feetures'"
+                "\n\nHint: did you mean features? The assets are: features, predictions."
+            ),
+        ),
+        (
+            "features",
+            {"name": "full", "signal": {"kind": "completeness"}},
+            (
+                "attributes.rules[0].limit: completeness needs a limit"
+                "\n\nHint: choose a share such as 90%."
+            ),
+        ),
+        (
+            "features",
+            {"name": "unique", "signal": {"kind": "uniqe"}},
+            (
+                "attributes.rules[0].signal.kind: 'uniqe' is no kind of signal"
+                "\n\nHint: did you mean unique?"
+            ),
+        ),
+    ],
+)
+def test_what_is_wrong_with_checks_is_told_with_the_place_in_the_file(folder, asset, rule, told):
+    component = add_checks(folder, "mine", asset=asset, rules=[rule])
+    with pytest.raises(ComponentTreeException) as error:
+        load(folder)
+    assert str(spec_error(error.value)).startswith(f"{component / 'defs.yaml'}: {told}")
 
 
 def test_an_asset_that_does_not_exist_is_told_with_those_that_do(folder):

@@ -7,7 +7,7 @@ import dagster as dg
 from pydantic import BaseModel, Field
 
 from aiguard_dagster.adapters.guard_files import load_guards
-from aiguard_dagster.components.project import component_name, rest_of_project
+from aiguard_dagster.components.project import component_name, component_place, rest_of_project
 from aiguard_dagster.orchestration.build import guard_additions
 from aiguard_dagster.orchestration.resources import MLflowResource, ProfileStore
 
@@ -78,10 +78,14 @@ class GuardComponent(dg.Component, dg.Model, dg.Resolvable):
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """What the guards add to the definitions of the rest of the project."""
-        return guard_additions(
+        rest, place = rest_of_project(context), component_place(context)
+        added = guard_additions(
             guards=load_guards(context.path / self.guards),
-            definitions=rest_of_project(context).definitions,
+            definitions=rest.definitions,
             mlflow=MLflowResource(tracking_uri=self.mlflow_tracking_uri),
             profiles=ProfileStore(path=self.profiles) if self.profiles else None,
             name=component_name(context),
+            claimed=rest.taken(place),
         )
+        rest.claim([key for check in added.asset_checks or () for key in check.check_keys], place)
+        return added

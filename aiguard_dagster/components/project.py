@@ -1,7 +1,7 @@
 """What the rest of a dg project defines, as a component of ours sees it."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ class RestOfProject:
     """
 
     parts: tuple[dg.Definitions, ...]
+    _claimed: dict[dg.AssetCheckKey, str] = field(default_factory=dict)
 
     @cached_property
     def definitions(self) -> dg.Definitions:
@@ -36,6 +37,15 @@ class RestOfProject:
         return dg.Definitions(
             assets=rest.assets, asset_checks=rest.asset_checks, resources=rest.resources
         ).resolve_asset_graph()
+
+    def taken(self, place: str) -> Mapping[dg.AssetCheckKey, str]:
+        """The checks that are there already, and the component of ours that claims each."""
+        claimed = {key: file for key, file in self._claimed.items() if file != place}
+        return {**dict.fromkeys(self.graph.asset_check_keys, ""), **claimed}
+
+    def claim(self, checks: Iterable[dg.AssetCheckKey], place: str) -> None:
+        """Note the checks that a component of ours adds."""
+        self._claimed.update((key, place) for key in checks)
 
 
 class _Loading:
@@ -64,6 +74,15 @@ def component_name(context: dg.ComponentLoadContext) -> str:
     place = context.component_path
     parts = place.file_path.relative_to(_root(context)).parts
     return "_".join((*parts, str(place.instance_key)) if place.instance_key else parts)
+
+
+def component_place(context: dg.ComponentLoadContext) -> str:
+    """Its file, and which of its documents it is, where there are several."""
+    kinds, number = _kinds(context.path), context.component_path.instance_key
+    file = next((context.path / name for name in FILES if (context.path / name).is_file()), None)
+    if isinstance(number, int) and len(kinds) > 1:
+        return f"{file}, document {number + 1}"
+    return str(file)
 
 
 def _others(folder: Path) -> Iterator[Path | ComponentPath]:

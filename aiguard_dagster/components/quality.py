@@ -5,12 +5,14 @@ from typing import Annotated, Any
 import dagster as dg
 from pydantic import BaseModel, Field
 
-from aiguard_dagster.components.project import component_name, rest_of_project
+from aiguard_dagster.components.project import component_name, component_place, rest_of_project
 from aiguard_dagster.core.errors import Problem, SpecError
 from aiguard_dagster.core.spec import Guard
 from aiguard_dagster.core.spec.parse import read_guard
-from aiguard_dagster.orchestration.checks import OWN, checks_of
+from aiguard_dagster.orchestration.assets import know
+from aiguard_dagster.orchestration.checks import OWN, checks_of, in_own_words
 from aiguard_dagster.orchestration.clock import wall_clock
+from aiguard_dagster.orchestration.quality import NOBODY
 from aiguard_dagster.orchestration.schedules import build_check_schedules
 
 STARTER = {
@@ -106,19 +108,28 @@ class QualityComponent(dg.Component, dg.Model, dg.Resolvable):
     owner: Annotated[
         str,
         Field(description="Who decides on these checks.", examples=["team:shop"]),
-    ] = "its owners"
+    ] = NOBODY
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """The checks, and a schedule where nothing else runs them."""
-        rest = rest_of_project(context)
-        place = str(context.path / "defs.yaml")
+        rest, place = rest_of_project(context), component_place(context)
         try:
             guard = self._guard(place)
-            checks, asset = checks_of(guard, rest.graph, place=place, clock=wall_clock)
+            known = {name: know(rest.graph, table) for name, table in guard.tables.items()}
+            checks = checks_of(
+                guard,
+                known,
+                rest.graph,
+                taken=rest.taken(place),
+                place=place,
+                own="attributes",
+                clock=wall_clock,
+            )
         except SpecError as error:
             raise SpecError([_as_written(problem) for problem in error.problems]) from None
+        rest.claim(checks.check_keys, place)
         schedules = build_check_schedules(
-            name=component_name(context), checks=checks, asset=asset, clock=wall_clock
+            name=component_name(context), checks=checks, asset=known[OWN], clock=wall_clock
         )
         return dg.Definitions(asset_checks=[checks], schedules=schedules)
 
@@ -141,7 +152,10 @@ class QualityComponent(dg.Component, dg.Model, dg.Resolvable):
             "tables": {OWN: {k: v for k, v in own.items() if v is not None}, **self.tables},
             "rules": [_on_own(rule) for rule in self.rules],
         }
-        return read_guard(document, file=place)
+        try:
+            return read_guard(document, file=place)
+        except SpecError as error:
+            raise SpecError(in_own_words(error.problems, "attributes")) from None
 
 
 def _on_own(rule: dict[str, Any]) -> dict[str, Any]:
@@ -154,5 +168,5 @@ def _on_own(rule: dict[str, Any]) -> dict[str, Any]:
 
 def _as_written(problem: Problem) -> Problem:
     """A problem at its place in ``defs.yaml``."""
-    path = f"attributes.{problem.path.removeprefix(f'tables.{OWN}.')}"
+    path = f"attributes.{problem.path.removeprefix('attributes.')}"
     return Problem(file=problem.file, path=path, what=problem.what, hint=problem.hint)

@@ -1,8 +1,8 @@
 """What a project's asset graph says of the assets under guard."""
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +11,11 @@ import dagster as dg
 from aiguard_dagster.adapters.dagster.history import last_materialised, materialized
 from aiguard_dagster.core.errors import MeasurementError
 from aiguard_dagster.core.partition import Partition
-from aiguard_dagster.core.spec import Action, Guard, Table
+from aiguard_dagster.core.spec import Table
 from aiguard_dagster.core.verdicts import Window
 from aiguard_dagster.orchestration.loading import Deferred, row_manager_key
 from aiguard_dagster.orchestration.partitions import (
     Partitions,
-    dimension_names,
     partition_of,
     time_partitions,
 )
@@ -79,6 +78,15 @@ def know(graph: Any, table: Table) -> KnownAsset:  # noqa: ANN401 - Dagster's as
         exists=True,
         is_external=not node.is_executable,
         declared=node.to_asset_spec(),
+    )
+
+
+def as_defined(asset: KnownAsset, definition: dg.AssetsDefinition) -> KnownAsset:
+    """What its spec alone does not say: by what it is loaded, and whether Dagster makes it."""
+    return replace(
+        asset,
+        io_manager_key=str(definition.get_io_manager_key_for_asset_key(asset.key)),
+        is_external=not definition.is_executable,
     )
 
 
@@ -169,58 +177,3 @@ def _partition_ends(
     }
     due = sorted(end for end in ends if window.start < end <= window.end)
     return [end for end in due if end in done], due
-
-
-def order_problems(guard: Guard, graph: Any) -> Iterator[tuple[str, str, str]]:  # noqa: ANN401 - Dagster's asset graph
-    """Rules that would wait for what they block: path below the guard, what, hint."""
-    holds = {rule.signal.table for rule in guard.rules if rule.action is Action.HOLD}
-    for position, rule in enumerate(guard.rules):
-        if rule.signal.table not in holds or rule.signal.table not in guard.tables:
-            continue
-        mine = guard.tables[rule.signal.table].asset_path
-        for field, name in rule.signal.others.items():
-            table = guard.tables.get(name)
-            if table is None or not _comes_after(graph, mine, table.asset_path):
-                continue
-            what = (
-                f"{name} is made from {rule.signal.table}, which a rule with action hold keeps back"
-            )
-            hint = f"put this rule on {name}, with {rule.signal.table} as the other one."
-            yield f"rules[{position}].signal.{field}", what, hint
-
-
-def _comes_after(graph: Any, path: Sequence[str], other: Sequence[str]) -> bool:  # noqa: ANN401
-    """Whether one asset is made, step by step, from another."""
-    wanted, seen, ahead = dg.AssetKey(list(path)), set(), [dg.AssetKey(list(other))]
-    while ahead:
-        key = ahead.pop()
-        if key in seen or not graph.has(key):
-            continue
-        seen.add(key)
-        ahead += graph.get(key).parent_keys
-    return wanted in seen and dg.AssetKey(list(other)) != wanted
-
-
-def table_problems(asset: KnownAsset, *, is_profiled: bool) -> Iterator[tuple[str, str, str]]:
-    """What does not fit between a table and its asset: path below the table, what, hint."""
-    partitions_def, times = asset.partitions_def, time_partitions(asset.partitions_def)
-    if not asset.exists and asset.table.source is None:
-        what = f"the project has no asset {asset.table.asset!r}, and no source is declared"
-        yield ("asset", what, "add the asset to the project, or a source.")
-    if is_profiled and (times is None or times is not partitions_def):
-        kind = "no partitions" if partitions_def is None else type(partitions_def).__name__
-        what = f"{asset.table.asset} has {kind}, and a model is judged over spans of time"
-        yield ("asset", what, "partition it by time (daily, hourly, …).")
-    if asset.table.source is not None:
-        from aiguard_dagster.adapters.tables.sources import find_source_problems
-
-        yield from (
-            (f"source{'.' if below else ''}{below}", what, hint)
-            for below, what, hint in find_source_problems(
-                asset.table.source,
-                asset.table,
-                dimensions=dimension_names(partitions_def),
-                has_time=times is not None,
-                partitioned=partitions_def is not None,
-            )
-        )

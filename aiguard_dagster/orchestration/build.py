@@ -1,26 +1,19 @@
 """From guards to Dagster definitions: the one function that the other doors call."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
-from aiguard_dagster.core.durations import format_duration
-from aiguard_dagster.core.errors import Problem, SpecError
+from aiguard_dagster.core.errors import SpecError
 from aiguard_dagster.core.spec import Guard
 from aiguard_dagster.core.spec.semantics import find_problems, find_problems_between
-from aiguard_dagster.core.words import did_you_mean
-from aiguard_dagster.orchestration.assets import (
-    know,
-    order_problems,
-    table_problems,
-    tell_unreachable,
-)
+from aiguard_dagster.orchestration.assets import know, tell_unreachable
 from aiguard_dagster.orchestration.clock import Clock, wall_clock
 from aiguard_dagster.orchestration.delta_sensor import build_delta_checks, build_delta_sensor
-from aiguard_dagster.orchestration.keys import check_key, delta_rules, guard_key, table_key
-from aiguard_dagster.orchestration.partitions import partition_length
+from aiguard_dagster.orchestration.fitting import Taken, find_misfits
+from aiguard_dagster.orchestration.keys import check_name, delta_rules, guard_key, table_key
 from aiguard_dagster.orchestration.profiles import build_profile_asset
 from aiguard_dagster.orchestration.quality import build_quality_check
 from aiguard_dagster.orchestration.resources import (
@@ -89,8 +82,9 @@ def guard_additions(
     name: str = "aiguard",
     clock: Clock = wall_clock,
     minimum_interval_seconds: int = 30,
+    claimed: Taken | None = None,
 ) -> dg.Definitions:
-    """What guards add, without the definitions they were put on."""
+    """What guards add, without the definitions they were put on, and checks claimed elsewhere."""
     # Jobs and schedules may name assets that guards are about to add: the assets alone are enough.
     tables = dg.Definitions(
         assets=definitions.assets,
@@ -100,14 +94,23 @@ def guard_additions(
     graph = tables.resolve_asset_graph()
     problems = [p for guard in guards for p in find_problems(guard, file=f"guard {guard.name}")]
     problems += find_problems_between([(guard, f"guard {guard.name}") for guard in guards])
-    problems += [p for guard in guards for p in _find_load_problems(guard, graph)]
-    if problems:
-        raise SpecError(problems)
-    keys, resources = _resources(definitions, mlflow, profiles, name)
     known = {
         guard.name: {table: know(graph, spec) for table, spec in guard.tables.items()}
         for guard in guards
     }
+    taken = {**dict.fromkeys(graph.asset_check_keys, ""), **(claimed or {})}
+    for guard in guards:
+        problems += find_misfits(
+            guard,
+            known[guard.name],
+            graph,
+            taken=taken,
+            file=f"guard {guard.name}",
+            name_of=check_name,
+        )
+    if problems:
+        raise SpecError(problems)
+    keys, resources = _resources(definitions, mlflow, profiles, name)
     tell_unreachable(asset for assets in known.values() for asset in assets.values())
     partitions = {
         guard: {table: asset.partitions_def for table, asset in assets.items()}
@@ -219,66 +222,3 @@ def _resources(
         folder = str(Path.cwd() / "aiguard_profiles")
         added[keys.profiles] = profiles or ProfileStore(path=folder)
     return keys, added
-
-
-def _find_load_problems(guard: Guard, graph: Any) -> list[Problem]:  # noqa: ANN401 - Dagster's graph
-    """Assets that do not exist, and checks that are there already."""
-    known = sorted(key.to_user_string() for key in graph.get_all_asset_keys())
-    problems = []
-    for name, table in guard.tables.items():
-        if table.asset not in known:
-            problems.append(
-                Problem(
-                    file=f"guard {guard.name}",
-                    path=f"tables.{name}.asset",
-                    what=f"the project has no asset {table.asset!r}",
-                    hint=did_you_mean(
-                        table.asset, known, f"the assets are: {', '.join(known) or 'none'}."
-                    ),
-                )
-            )
-    profiled = {signal.table for _, signal in delta_rules(guard)}
-    for name, table in guard.tables.items():
-        if table.asset not in known:
-            continue
-        problems += [
-            Problem(file=f"guard {guard.name}", path=f"tables.{name}.{below}", what=what, hint=hint)
-            for below, what, hint in table_problems(
-                know(graph, table), is_profiled=name in profiled
-            )
-        ]
-    problems += [
-        Problem(file=f"guard {guard.name}", path=below, what=what, hint=hint)
-        for below, what, hint in order_problems(guard, graph)
-    ]
-    problems += _short_windows(guard, graph)
-    taken = set(graph.asset_check_keys)
-    for position, rule in enumerate(guard.rules):
-        if rule.signal.table in guard.tables and check_key(guard, rule) in taken:
-            problems.append(
-                Problem(
-                    file=f"guard {guard.name}",
-                    path=f"rules[{position}].name",
-                    what=f"{guard.tables[rule.signal.table].asset} has a check"
-                    f" {check_key(guard, rule).name!r} already",
-                    hint="give the rule or the guard another name.",
-                )
-            )
-    return problems
-
-
-def _short_windows(guard: Guard, graph: Any) -> Iterator[Problem]:  # noqa: ANN401 - Dagster's graph
-    """Windows that are shorter than the partitions they are made of."""
-    positions = {rule.name: position for position, rule in enumerate(guard.rules)}
-    for rule, signal in delta_rules(guard):
-        table = guard.tables.get(signal.table)
-        asset = know(graph, table) if table else None
-        length = partition_length(asset.partitions_def) if asset else None
-        if length is not None and signal.window < length:
-            spoken = f"{format_duration(signal.window)} is shorter than a partition"
-            yield Problem(
-                file=f"guard {guard.name}",
-                path=f"rules[{positions[rule.name]}].signal.window",
-                what=f"{spoken} of {signal.table}, {format_duration(length)}",
-                hint="make it several partitions long.",
-            )

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from aiguard_dagster.signals.baseline import TableBaseline
     from aiguard_dagster.signals.batch import Batch
 
+NOBODY = "its owners"
+"""The owner of checks that were given none."""
 MOST_PAST = 400
 """Earlier evaluations that a rule may compare with: a year of days, two weeks of hours."""
 
@@ -109,13 +111,18 @@ def _specs(
         dg.AssetCheckSpec(
             name=name,
             asset=asset.key,
-            description=f"{rule.signal.__doc__} Owner: {guard.owner_of(rule)}.",
+            description=_described(guard, rule),
             blocking=is_blocking(guard, rule),
             partitions_def=asset.partitions_def,
             additional_deps=others,
         )
         for name, rule in by_name.items()
     ]
+
+
+def _described(guard: Guard, rule: Rule) -> str:
+    owner = guard.owner_of(rule)
+    return f"{rule.signal.__doc__}" + (f" Owner: {owner}." if owner != NOBODY else "")
 
 
 class _Session:

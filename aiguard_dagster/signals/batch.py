@@ -111,8 +111,15 @@ def column(batch: Batch, name: str) -> nw.Expr:
     return nw.nth(list(batch.schema).index(name)) if is_pattern else nw.col(name)
 
 
+class NoTableError(MeasurementError):
+    """The batch has neither rows nor columns, as an empty list has none."""
+
+
 def require(batch: Batch, *names: str) -> None:
-    """Raise a MeasurementError when the batch lacks a column."""
+    """Raise a MeasurementError when the batch lacks a column, a NoTableError when it has none."""
+    if names and not batch.schema:
+        msg = "no rows, and no columns"
+        raise NoTableError(msg)
     gone = sorted(set(names).difference(batch.schema))
     if gone:
         has = ", ".join(batch.schema)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from importlib import import_module
+from inspect import signature
 from math import isnan
 from operator import attrgetter
 from typing import Any
@@ -22,6 +23,7 @@ def measure_custom(signal: Custom, batch: Batch) -> tuple[Measurement, Threshold
         MeasurementError: The function cannot be imported, or says something else.
     """
     function = _load(signal.function)
+    _see_that_it_takes(function, batch.native, signal)
     said = function(batch.native, **signal.options)
     limit = threshold(signal, batch)
     if isinstance(said, Measurement):
@@ -32,13 +34,29 @@ def measure_custom(signal: Custom, batch: Batch) -> tuple[Measurement, Threshold
     return measurement, limit
 
 
+def _see_that_it_takes(function: Callable[..., Any], table: object, signal: Custom) -> None:
+    try:
+        takes = signature(function)
+    except ValueError:  # Some that are written in C do not tell.
+        return
+    try:
+        takes.bind(table, **signal.options)
+    except TypeError as error:
+        msg = (
+            f"{signal.function!r} cannot be called: {error}"
+            f"\n\nHint: it takes {takes}; the table comes first, then the options by name."
+        )
+        raise MeasurementError(msg) from None
+
+
 def _load(path: str) -> Callable[..., Any]:
     module, _, name = path.partition(":")
     try:
         found = attrgetter(name)(import_module(module))
     except (ImportError, AttributeError) as error:
         msg = (
-            f"the function {path!r} cannot be imported: {error}\n\nHint: write package.module:name."
+            f"the function {path!r} cannot be imported: {error}"
+            "\n\nHint: it must be importable in the process that runs the checks."
         )
         raise MeasurementError(msg) from error
     if not callable(found):

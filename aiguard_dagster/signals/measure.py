@@ -28,7 +28,7 @@ from aiguard_dagster.core.spec import (
 from aiguard_dagster.core.spec.signals import SignalBase
 from aiguard_dagster.core.verdicts import Evaluation, Measurement, Threshold, Verdict, judge
 from aiguard_dagster.signals.baseline import Baseline, DriftReference
-from aiguard_dagster.signals.batch import Batch
+from aiguard_dagster.signals.batch import Batch, NoTableError
 from aiguard_dagster.signals.completeness import measure_completeness
 from aiguard_dagster.signals.cost import measure_cost
 from aiguard_dagster.signals.custom import measure_custom
@@ -63,10 +63,17 @@ MEASURES: Mapping[type[SignalBase], Measure] = {
 }
 
 
+OURS = Path(__file__).parents[1]
+LIBRARIES = {"site-packages", "dist-packages"}
+
+
 def evaluate_batch(rule: Rule, batch: Batch) -> Evaluation:
     """Judge one rule on one batch of rows; a failure to measure is the verdict ``error``."""
     try:
         measurement, threshold = _measure_batch(rule, batch)
+    except NoTableError as error:
+        nothing = Measurement(value=None, n=0, window=batch.span, as_of=batch.as_of)
+        return _evaluation(rule, Verdict.INCONCLUSIVE, nothing, None, str(error))
     except Exception as error:  # noqa: BLE001 - a check that crashes must not take its siblings along
         nothing = Measurement(value=None, n=0, window=batch.span, as_of=batch.as_of)
         return failed(rule, nothing, error)
@@ -127,7 +134,10 @@ def failed(
 def place_of(error: Exception) -> str:
     """What was raised and where; not its message, which may quote the user's rows."""
     frames = traceback.extract_tb(error.__traceback__)
-    where = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    theirs = [frame for frame in frames if not Path(frame.filename).is_relative_to(OURS)]
+    of_user = [frame for frame in theirs if not set(Path(frame.filename).parts) & LIBRARIES]
+    at = (of_user or frames)[-1] if frames else None
+    where = f" in {at.name}, {Path(at.filename).name}:{at.lineno}" if at else ""
     return f"could not be measured: {type(error).__name__}{where}"
 
 

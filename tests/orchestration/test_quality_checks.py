@@ -8,11 +8,13 @@ import pytest
 
 from aiguard_dagster import (
     Completeness,
+    Custom,
     Freshness,
     Rule,
     Schema,
     SpecError,
     Table,
+    Unique,
     build_quality_checks,
 )
 
@@ -161,7 +163,10 @@ def test_a_check_that_crashes_is_an_error_and_leaves_its_siblings_and_the_run_al
     rules = [
         FULL,
         Rule(name="gone", signal=Completeness(columns=["nowhere"]), limit="100%"),
-        Rule(name="broken", signal={"kind": "pandera", "schema": "nowhere.at:All"}),
+        Rule(
+            name="broken",
+            signal={"kind": "pandera", "schema": "examples.bike_demand.schemas:NoSuchSchema"},
+        ),
     ]
     checks = build_quality_checks(asset=asset, rules=rules, table=TABLE, clock=clock)
     result = run(asset, checks)
@@ -203,8 +208,83 @@ def test_what_is_wrong_is_told_at_once_and_where():
     assert [path for path, what in found if "needs the time column" in what] == [
         f"rules[{number}].signal.table" for number in (0, 1, 3)
     ]
-    assert any(path == "rules[2].signal" and "no model" in what for path, what in found)
+    assert any(
+        path == "rules[2].signal" and "only a guard names a model" in what for path, what in found
+    )
     assert any(path == "rules[3].signal.kind" for path, _ in found)
+
+
+def test_neither_what_is_upstream_nor_a_resource_is_needed():
+    @dg.asset(required_resource_keys={"db"}, deps=["lake"], io_manager_key="files")
+    def orders(raw): ...
+
+    (checks,) = build_quality_checks(asset=orders, rules=[FULL], table=TABLE)
+    assert "aiguard_rows_by_files" in checks.resource_defs
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (
+            {"asset": "orders"},
+            (
+                "build_quality_checks: asset: str is no definition of an asset"
+                "\n\nHint: give the asset itself, or dg.AssetSpec(…)."
+            ),
+        ),
+        (
+            {"asset": orders_of(), "table": Table(asset="order")},
+            (
+                "build_quality_checks: table.asset: the asset is orders, and its table says 'order'"
+                "\n\nHint: write Table(asset='orders')."
+            ),
+        ),
+        (
+            {"asset": orders_of(), "rules": [Freshness(max_age="2h")]},
+            (
+                "checks of orders: rules[0].signal.table: freshness needs the time column, and none"
+                " is named\n\nHint: add time: and the column's name to table."
+            ),
+        ),
+        (
+            {
+                "asset": orders_of(REGIONS),
+                "rules": [Freshness(max_age="2h", by="partition")],
+            },
+            (
+                "checks of orders: rules[0].signal.by: orders has no partitions in time"
+                "\n\nHint: partition it by time, or leave this out."
+            ),
+        ),
+        (
+            {"asset": orders_of(), "rules": [Custom(function="no.such.module:function")]},
+            (
+                "checks of orders: rules[0].signal.function: there is no module 'no.such.module'"
+                "\n\nHint: it must be importable where this project is loaded."
+            ),
+        ),
+        (
+            {"asset": orders_of(), "rules": [Schema(against="baseline")]},
+            (
+                "checks of orders: rules[0].signal: without columns it compares with a model's"
+                " baseline, and only a guard names a model\n\nHint: put the rule into a guard."
+            ),
+        ),
+    ],
+)
+def test_what_is_wrong_is_told_in_the_words_of_who_wrote_it(asked, told):
+    with pytest.raises(SpecError) as raised:
+        build_quality_checks(**{"rules": [FULL], **asked})
+    assert str(raised.value) == told
+
+
+def test_an_empty_list_has_no_rows_and_is_inconclusive():
+    @dg.asset
+    def orders() -> list[dict]:
+        return []
+
+    checks = build_quality_checks(asset=orders, rules=[Unique(columns=["id"]), FULL])
+    assert verdicts(run(orders, checks)) == {"unique": "inconclusive", "full": "breach"}
 
 
 def test_earlier_batches_of_the_series_are_at_hand():
@@ -273,6 +353,6 @@ def test_a_source_that_does_not_fit_the_partitions_is_refused_at_load():
     with pytest.raises(SpecError) as raised:
         build_quality_checks(asset=orders_of(REGIONS), rules=[FULL], table=table)
     assert str(raised.value) == (
-        "checks of orders: tables.rows.source.partition_by: nothing tells one partition's rows"
+        "checks of orders: table.source.partition_by: nothing tells one partition's rows"
         " from another's\n\nHint: give partition_by, or a placeholder in the path."
     )

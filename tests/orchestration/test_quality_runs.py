@@ -21,7 +21,11 @@ from tests.orchestration.project import (
 
 PANDERA = {
     "name": "shape",
-    "signal": {"kind": "pandera", "table": "features", "schema": "no_such_module:Hourly"},
+    "signal": {
+        "kind": "pandera",
+        "table": "features",
+        "schema": "examples.bike_demand.schemas:NoSuchSchema",
+    },
 }
 EMPTY_KIND = {
     "name": "kinds",

@@ -55,7 +55,15 @@ def test_what_is_no_check_is_an_error_in_words(name, told):
     assert found.reason.startswith(told)
 
 
+def test_options_that_it_does_not_take_are_told_with_those_it_takes():
+    found = say("riders", options={"leest": 3})
+    assert found.reason == (
+        "'tests.signals.checks:riders' cannot be called: got an unexpected keyword argument 'leest'"
+        "\n\nHint: it takes (table, *, least=0); the table comes first, then the options by name."
+    )
+
+
 def test_what_it_raises_is_an_error_that_quotes_no_row():
     found = say("fails")
-    assert found.reason.startswith("could not be measured: ValueError at checks.py:")
+    assert found.reason.startswith("could not be measured: ValueError in fails, checks.py:")
     assert str(DAY["cnt"][0]) not in found.reason.partition("checks.py")[0]

@@ -48,7 +48,7 @@ def open_rows(value: Any) -> Rows:  # noqa: ANN401 - whatever the user's IO mana
             return Rows(frame=nw.from_native(kept), native=kept, close=kept.unpersist)
         case _:
             collected = _collected(value)
-    native = collected if isinstance(value, pl.LazyFrame | list) else value
+    native = collected if isinstance(value, pl.LazyFrame) else value
     return Rows(frame=nw.from_native(collected.lazy()), native=native)
 
 

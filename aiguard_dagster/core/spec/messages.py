@@ -1,6 +1,6 @@
 """What pydantic found, in our words: the place as the file writes it, and the valid choices."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, get_args, get_origin
 
 from pydantic import ValidationError
@@ -8,27 +8,22 @@ from pydantic_core import ErrorDetails
 
 from aiguard_dagster.core.errors import Problem
 from aiguard_dagster.core.spec.base import Spec
-from aiguard_dagster.core.spec.guard import (
-    ALIAS_PATTERN,
-    ASSET_PATTERN,
-    NAME_PATTERN,
-    Guard,
-    Model,
-    Rule,
-    Table,
-)
+from aiguard_dagster.core.spec.guard import ALIAS_PATTERN, ASSET_PATTERN, NAME_PATTERN
 from aiguard_dagster.core.spec.limits import (
     CHOICES,
     AbsoluteLimit,
     BaselineLimit,
     FalseAlarmLimit,
 )
+from aiguard_dagster.core.spec.places import kinds_of, locate
 from aiguard_dagster.core.spec.signals import IMPORT_PATTERN, Signal
+from aiguard_dagster.core.spec.sources import Source
 from aiguard_dagster.core.spec.yaml_text import Place, format_place
 from aiguard_dagster.core.words import did_you_mean, shown, split_hint
 
-KINDS: Mapping[str, type[Spec]] = {
-    model.model_fields["kind"].default: model for model in get_args(get_args(Signal)[0])
+UNIONS: Mapping[object, Sequence[str]] = {
+    "signal": sorted(kinds_of(Signal)),
+    "source": sorted(kinds_of(Source)),
 }
 LIMITS: Mapping[str, type[Spec]] = {
     "absolute": AbsoluteLimit,
@@ -54,6 +49,17 @@ WANTED = {
     "dict": ("a mapping", "write key: value pairs."),
     "model": ("a mapping", "write key: value pairs."),
 }
+OTHER_NAMES = {
+    "str": "string",
+    "text": "string",
+    "integer": "int",
+    "bool": "boolean",
+    "double": "float",
+    "number": "float",
+    "datetime": "timestamp",
+    "object": "any",
+}
+"""What others call the types of columns."""
 BOUNDS = {
     "greater_than_equal": ("ge", "at least"),
     "greater_than": ("gt", "more than"),
@@ -73,65 +79,34 @@ def problems_of(error: ValidationError, *, file: str, spoiled: Iterable[Place]) 
     found: dict[str, Problem] = {}
     known = set(spoiled)
     for detail in error.errors(include_url=False):
-        place = place_of(detail)
+        place, owner = locate(detail)
         if detail["type"] == "too_short" and detail["input"]:
             continue  # Pydantic counts the items that are right; the wrong ones are told.
         if any(place[:end] in known for end in range(len(place) + 1)):
             continue
         path = format_place(place)
-        what, hint = _words(detail)
+        what, hint = _words(detail, owner)
         found.setdefault(path, Problem(file=file, path=path, what=what, hint=hint))
     return list(found.values())
 
 
-def place_of(detail: ErrorDetails) -> Place:
-    """Where an error stands in the file: pydantic's location without the members of unions."""
-    match detail["loc"]:
-        case ("rules", index, "limit", _, *_) if detail["type"] == "extra_forbidden":
-            return ("rules", index, "limit", detail["loc"][-1])
-        case ("rules", index, "limit", "absolute", *_):
-            return ("rules", index, "limit")
-        case ("rules", index, "signal" | "limit" as union, _, *rest):
-            return ("rules", index, union, *rest)
-        case ("rules", index, "signal") if detail["type"].startswith("union_tag"):
-            return ("rules", index, "signal", "kind")
-        case (*rest, "[key]"):
-            return tuple(rest)
-        case place:
-            return place
-
-
-def _owner(location: Place) -> type[Spec]:
-    """The model whose key the location names."""
-    match location[:-1]:
-        case ("rules", _, "signal", str(kind), *_):
-            return KINDS[kind]
-        case ("rules", _, "limit", str(form), *_):
-            return LIMITS[form]
-        case ("rules", *_):
-            return Rule
-        case ("tables", *_):
-            return Table
-        case ("model", *_):
-            return Model
-        case _:
-            return Guard
-
-
-def _words(detail: ErrorDetails) -> tuple[str, str]:
+def _words(detail: ErrorDetails, owner: type[Spec]) -> tuple[str, str]:
     """What is wrong, and the hint."""
     given, context = detail["input"], detail.get("ctx", {})
     match detail["type"]:
         case "extra_forbidden":
-            return _unknown_key(detail)
+            return _unknown_key(detail, owner)
         case "missing":
-            return "is missing", _add(detail)
+            return "is missing", _add(detail, owner)
         case "union_tag_invalid" | "union_tag_not_found":
             return _no_member(detail)
         case "literal_error" | "enum":
             expected = str(context["expected"])
             choices = expected.replace("'", "").replace(" or ", ", ").split(", ")
-            hint = did_you_mean(given, choices, f"choose {_listed(choices)}.")
+            meant = OTHER_NAMES.get(str(given).lower(), given)
+            hint = did_you_mean(
+                meant if meant in choices else given, choices, f"choose {_listed(choices)}."
+            )
             if len(choices) == 1:
                 hint = f"write {choices[0]}, without quotes."
             return f"{shown(given)} is no choice here", hint
@@ -161,8 +136,7 @@ def _measure(kind: str, given: object, context: Mapping[str, object]) -> tuple[s
     return f"{shown(given)} is not {wanted}", hint
 
 
-def _unknown_key(detail: ErrorDetails) -> tuple[str, str]:
-    owner = _owner(detail["loc"])
+def _unknown_key(detail: ErrorDetails, owner: type[Spec]) -> tuple[str, str]:
     choices = [field.alias or name for name, field in owner.model_fields.items()]
     if owner in LIMITS.values():
         what, hint = "a limit has one form", f"choose one of {_listed(LIMIT_KEYS)}."
@@ -171,9 +145,9 @@ def _unknown_key(detail: ErrorDetails) -> tuple[str, str]:
     return "unknown key", did_you_mean(detail["loc"][-1], choices, hint)
 
 
-def _add(detail: ErrorDetails) -> str:
+def _add(detail: ErrorDetails, owner: type[Spec]) -> str:
     key = str(detail["loc"][-1])
-    for name, field in _owner(detail["loc"]).model_fields.items():
+    for name, field in owner.model_fields.items():
         if key not in {name, field.alias}:
             continue
         if get_origin(field.annotation) is Literal:
@@ -184,15 +158,15 @@ def _add(detail: ErrorDetails) -> str:
 
 
 def _no_member(detail: ErrorDetails) -> tuple[str, str]:
-    """A signal of no known kind, or a limit of no known form."""
-    given = detail["input"]
-    if detail["loc"][-1] == "signal":
-        kinds = _listed(sorted(KINDS))
+    """A signal or a source of no known kind, or a limit of no known form."""
+    given, union = detail["input"], detail["loc"][-1]
+    if union in UNIONS:
+        kinds = _listed(UNIONS[union])
         if detail["type"] == "union_tag_not_found":
             return "is missing", f"add kind, one of {kinds}."
         kind = given.get("kind") if isinstance(given, dict) else given
-        hint = did_you_mean(kind, KINDS, f"the kinds are {kinds}.")
-        return f"{shown(kind)} is no kind of signal", hint
+        hint = did_you_mean(kind, UNIONS[union], f"the kinds are {kinds}.")
+        return f"{shown(kind)} is no kind of {union}", hint
     word = next(iter(given), given) if isinstance(given, dict) else given
     return f"{shown(word)} is no limit", did_you_mean(word, LIMIT_KEYS, f"choose {CHOICES}.")
 

@@ -6,7 +6,8 @@ from pydantic import ValidationError
 
 from aiguard_dagster.core.errors import Problem, SpecError
 from aiguard_dagster.core.spec.guard import Guard
-from aiguard_dagster.core.spec.messages import place_of, problems_of
+from aiguard_dagster.core.spec.messages import problems_of
+from aiguard_dagster.core.spec.places import locate
 from aiguard_dagster.core.spec.semantics import find_problems
 from aiguard_dagster.core.spec.yaml_text import Place, read_yaml
 from aiguard_dagster.core.words import shown
@@ -57,7 +58,7 @@ def _build(
         guard = Guard.model_validate(value)
     except ValidationError as error:
         problems += problems_of(error, file=file, spoiled=broken)
-        broken |= {place_of(detail) for detail in error.errors(include_url=False)}
+        broken |= {locate(detail)[0] for detail in error.errors(include_url=False)}
     if not broken:
         problems += find_problems(guard, file=file)
     else:

@@ -107,6 +107,16 @@ class SignalBase(Spec):
         """Why the guard must have a model; empty when it need not."""
         return ""
 
+    @property
+    def needs_time_partitions(self) -> str:
+        """The option that asks about partitions in time; empty when none does."""
+        return ""
+
+    @property
+    def imports(self) -> dict[str, str]:
+        """Import paths of the user's own code, by the option that names them."""
+        return {}
+
     def problems(self) -> Iterator[Found]:
         """What is wrong between its own options."""
         return iter(())

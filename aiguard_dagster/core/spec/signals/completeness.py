@@ -57,6 +57,11 @@ class Completeness(DataSignal):
         return ("time",) if self.every else ()
 
     @property
+    def needs_time_partitions(self) -> str:
+        """Where partitions are counted."""
+        return "partitions" if self.partitions else ""
+
+    @property
     def needs_model(self) -> str:
         """Where it compares with the baseline."""
         if self.rows_like == "baseline":

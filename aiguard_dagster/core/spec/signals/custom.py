@@ -23,6 +23,11 @@ class Custom(DataSignal):
     """Which values are worse."""
 
     @property
+    def imports(self) -> dict[str, str]:
+        """The function."""
+        return {"function": self.function}
+
+    @property
     def direction(self) -> Direction:
         """As the guard says."""
         return "high" if self.worse == "higher" else "low"

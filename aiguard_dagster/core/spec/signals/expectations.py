@@ -50,6 +50,12 @@ class Expectations(DataSignal):
                 raise ValueError(with_hint("is neither a file nor a list of expectations", HINT))
 
     @property
+    def imports(self) -> dict[str, str]:
+        """The suite, or the package that has it."""
+        is_path = isinstance(self.suite, str) and ":" in self.suite
+        return {"suite": str(self.suite)} if is_path else {}
+
+    @property
     def limits(self) -> Limits:
         """None."""
         return Limits(refused="any expectation that is not met is a breach")

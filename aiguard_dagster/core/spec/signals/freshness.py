@@ -52,6 +52,11 @@ class Freshness(DataSignal):
         return ("time",) if self.by == "time" else ()
 
     @property
+    def needs_time_partitions(self) -> str:
+        """Where their ends tell the age."""
+        return "by" if self.by == "partition" else ""
+
+    @property
     def reads_rows(self) -> bool:
         """Only for the newest row."""
         return self.by == "time"

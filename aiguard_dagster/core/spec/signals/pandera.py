@@ -19,6 +19,11 @@ class Pandera(DataSignal):
     """Whether a few of the failing values are recorded; they are your users' data."""
 
     @property
+    def imports(self) -> dict[str, str]:
+        """The schema."""
+        return {"schema": self.schema_}
+
+    @property
     def limits(self) -> Limits:
         """None."""
         return Limits(refused="any failure is a breach")
