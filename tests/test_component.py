@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
@@ -139,6 +140,20 @@ def test_checks_on_one_asset_run_with_it(folder):
             asset_selection=[dg.AssetKey("wages")],
             resources={**definitions.resources, "io_manager": dg.InMemoryIOManager()},
         )
+    (evaluation,) = run.get_asset_check_evaluations()
+    assert evaluation.metadata["aiguard/verdict"].value == "ok"
+
+
+def test_a_source_may_be_named_from_the_root_of_the_project(folder, monkeypatch):
+    component = add_checks(folder, "mine", asset="stations")
+    text = (component / "defs.yaml").read_text()
+    source = '"source": {"kind": "csv", "path": "{{ context.project_root }}/at.csv"}, "rules"'
+    (component / "defs.yaml").write_text(text.replace('"rules"', source))
+    stations = "import dagster as dg\nstations = dg.AssetSpec('stations')\n"
+    (folder / "src/dg_project/defs/stations.py").write_text(stations)
+    (folder / "at.csv").write_text(f"at\n{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}\n")
+    monkeypatch.chdir(folder.parent)
+    run = load(folder).resolve_job_def("mine_checks").execute_in_process()
     (evaluation,) = run.get_asset_check_evaluations()
     assert evaluation.metadata["aiguard/verdict"].value == "ok"
 

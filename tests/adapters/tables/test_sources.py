@@ -109,6 +109,14 @@ def test_a_partition_without_a_file_is_an_error_that_says_where(folder):
         ids(by_day, day(4))
 
 
+def test_a_column_of_a_csv_file_is_what_all_its_rows_say(tmp_path):
+    numbers = [*map(str, range(500)), "0.5"]
+    (tmp_path / "late.csv").write_text("\n".join(["n", *numbers]))
+    found = rows_of(source(kind="csv", path=str(tmp_path / "late.csv")))
+    assert found.schema["n"] == pl.Float64
+    assert found["n"].sum() == 124750.5
+
+
 @pytest.mark.parametrize("key", ["../secret", "a/b", "..", "a\\b", "x\x00"])
 def test_a_key_cannot_leave_its_folder(folder, key):
     put(folder, "secret.parquet", ROWS[:1])

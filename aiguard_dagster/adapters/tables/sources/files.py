@@ -26,7 +26,7 @@ def open_files(source: FileSource, table: Table, partitions: Sequence[Partition]
     rows = pl.concat(frames, how="vertical_relaxed")
     if partitions and not told_apart:
         rows = rows.filter(in_hand(rows, source.partition_by, table, partitions))
-    return open_rows(rows)
+    return open_rows(rows.collect())
 
 
 def unreachable_files(source: FileSource) -> str:
@@ -37,7 +37,8 @@ def unreachable_files(source: FileSource) -> str:
     if fixed != source.path:
         fixed = fixed.rpartition("/")[0] or "."
     filesystem, path = url_to_fs(fixed)
-    return "" if filesystem.exists(path) else f"{fixed} is not there"
+    where = path if "file" in filesystem.protocol else fixed
+    return "" if filesystem.exists(path) else f"{where} is not there"
 
 
 def _fill(template: str, partition: Partition) -> str:
@@ -69,11 +70,13 @@ def _scan(source: FileSource, path: str, *, partition: bool) -> pl.LazyFrame:
     found = [name for name in found if filesystem.isfile(name)]
     if not found:
         what = "the partition in hand" if partition else "the table"
-        msg = f"no file holds {what}: {path}\n\nHint: check the path; it may not be written yet."
+        where = inner if "file" in filesystem.protocol else path
+        msg = f"no file holds {what}: {where}\n\nHint: check the path; it may not be written yet."
         raise MeasurementError(msg)
     if "file" in filesystem.protocol:
         if source.kind == "csv":
-            return pl.scan_csv(found, try_parse_dates=True, glob=False)
+            # All rows say what a column holds: the first number with a comma may come late.
+            return pl.scan_csv(found, try_parse_dates=True, infer_schema_length=None, glob=False)
         return pl.scan_parquet(found, glob=False)
     import pyarrow.dataset as ds
 
