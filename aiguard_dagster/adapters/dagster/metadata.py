@@ -30,6 +30,7 @@ def evaluation_metadata(evaluation: Evaluation) -> Metadata:
         found["aiguard/value"] = dg.MetadataValue.float(float(measurement.value))
     if threshold is not None:
         found["aiguard/limit"] = dg.MetadataValue.float(float(threshold.value))
+    if threshold is not None and threshold.source:
         found["aiguard/limit_source"] = dg.MetadataValue.text(threshold.source)
     if evaluation.series:
         found["aiguard/series"] = dg.MetadataValue.text(evaluation.series)
