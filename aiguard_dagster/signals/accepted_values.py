@@ -10,7 +10,7 @@ from aiguard_dagster.core.words import with_hint
 from aiguard_dagster.signals.baseline import TableBaseline
 from aiguard_dagster.signals.batch import Batch, column
 from aiguard_dagster.signals.columns import family_of, is_void, type_of
-from aiguard_dagster.signals.demands import Demand, outside
+from aiguard_dagster.signals.demands import Demand, inside, outside
 from aiguard_dagster.stats.grid import CategoryGrid, NumericGrid
 from aiguard_dagster.stats.profile import ColumnProfile
 from aiguard_dagster.stats.units import FEWEST_DAYS, full_days, medians_of
@@ -76,6 +76,7 @@ def _numbers(
 ) -> Demand:
     _require_family(batch, name, numbers=True)
     wrong: dict[str, nw.Expr] = {}
+    sound = None
     if total.lowest is not None and total.highest is not None:
         slack = (total.highest - total.lowest) * margin
         low, high = total.lowest - slack, total.highest + slack
@@ -84,12 +85,14 @@ def _numbers(
         high = min(high, 0.0) if total.highest <= 0 else high
         below, above = "below the baseline's range", "above the baseline's range"
         wrong = outside(batch, name, (low, below), (high, above))
+        sound = inside(batch, name, low, high)
     if total.infinite:
         wrong.pop("infinite", None)
     stuck = [day.lowest == day.highest and not day.infinite for day in full_days(days)[0]]
     return Demand(
         name=name,
         wrong=wrong,
+        sound=sound,
         varies_from=_varies_from(days, stuck),
         medians=medians_of(days, total, grid),
     )

@@ -1,5 +1,6 @@
 """What a column's values are held to, and how many are not as they should be."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,8 @@ from aiguard_dagster.signals.batch import Batch, column
 from aiguard_dagster.signals.columns import count, infinite, known, plain, rounded, type_of
 from aiguard_dagster.stats.units import Medians, jump
 
+FINITE = sys.float_info.max
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demand:
@@ -20,6 +23,8 @@ class Demand:
         name: The column.
         wrong: By what is said of them, the values that are not allowed; false or null elsewhere,
             and no value is in two of them.
+        sound: An aggregate that, where it is true, says that no value is wrong; it spares counting
+            them. None where there is no such.
         unjudged: Values of which nothing can be said; None where there are none such.
         varies_from: On so many values, one value throughout is wrong; None where it never is.
         medians: Where its medians were, to see a change of unit; None where that is not asked.
@@ -27,6 +32,7 @@ class Demand:
 
     name: str
     wrong: Mapping[str, nw.Expr] = field(default_factory=dict)
+    sound: nw.Expr | None = None
     unjudged: nw.Expr | None = None
     varies_from: float | None = None
     medians: Medians | None = None
@@ -83,23 +89,59 @@ def outside(
     return wrong
 
 
+def inside(batch: Batch, name: str, low: float | None, high: float | None) -> nw.Expr:
+    """Whether the smallest and the largest number are in a range, and finite.
+
+    Engines differ in whether NaN is the largest number; where it is, the answer is no.
+    """
+    dtype = type_of(batch, name)
+    value = column(batch, name)
+    if dtype != nw.Float64:
+        value = value.cast(nw.Float64)
+    least = -FINITE if low is None else rounded(low, dtype)
+    most = FINITE if high is None else rounded(high, dtype)
+    return (value.min() >= least) & (value.max() <= most)
+
+
 def measure_demands(batch: Batch, demands: Sequence[Demand]) -> tuple[int, list[Found]]:
-    """Rows of the batch, and what became of each demand; all in one pass over the rows."""
+    """Rows of the batch, and what became of each demand.
+
+    One pass over the rows; one more to count what is wrong in columns that are not sound.
+    """
+    shorts = {f"c{position}": demand for position, demand in enumerate(demands)}
     aggregates = [nw.len().alias("rows")]
-    for position, demand in enumerate(demands):
-        aggregates += _aggregates(batch, demand, f"c{position}")
+    for short, demand in shorts.items():
+        aggregates += _aggregates(batch, demand, short)
     (row,) = batch.frame.select(*aggregates).collect().rows(named=True)
-    found = [_found(demand, row, f"c{position}") for position, demand in enumerate(demands)]
+    doubtful = [
+        each.alias(name)
+        for short, demand in shorts.items()
+        if demand.sound is not None and not row[f"{short}_sound"] and row[f"{short}_known"]
+        for name, each in _wrong(batch, demand, short).items()
+    ]
+    if doubtful:
+        (more,) = batch.frame.select(*doubtful).collect().rows(named=True)
+        row |= more
+    found = [_found(demand, row, short) for short, demand in shorts.items()]
     return int(row["rows"]), found
+
+
+def _wrong(batch: Batch, demand: Demand, short: str) -> dict[str, nw.Expr]:
+    return {f"{short}_{at}": count(batch, each) for at, each in enumerate(demand.wrong.values())}
 
 
 def _aggregates(batch: Batch, demand: Demand, short: str) -> list[nw.Expr]:
     there = known(batch, demand.name)
     asked = {f"{short}_known": count(batch, there)}
-    asked |= {f"{short}_{at}": count(batch, each) for at, each in enumerate(demand.wrong.values())}
+    if demand.sound is None:
+        asked |= _wrong(batch, demand, short)
+    else:
+        asked[f"{short}_sound"] = demand.sound
     if demand.unjudged is not None:
         asked[f"{short}_unjudged"] = count(batch, there & demand.unjudged)
-    value = nw.when(there).then(plain(batch, demand.name))
+    value = plain(batch, demand.name)
+    if batch.frame.implementation.is_polars() and type_of(batch, demand.name).is_float():
+        value = column(batch, demand.name)  # Its least and largest are never NaN.
     if demand.varies_from is not None:
         asked[f"{short}_stuck"] = (value.min() == value.max()).cast(nw.Int64)
     if demand.medians is not None:

@@ -130,7 +130,8 @@ def _found(batch: Batch, expected: _Expected | None) -> _Found:
     if expected and expected.exact:
         types = {name: exact_type_name(each, zones=in_memory) for name, each in dtypes.items()}
     full = expected.full if expected else frozenset()
-    counted = [name for name in types if in_memory or name in full]
+    doubtful = _without_a_first_value(batch) if in_memory else set()
+    counted = [name for name in types if name in full or name in doubtful]
     rows, nulls = count_missing(batch, counted)
     empty = frozenset(name for name in nulls if in_memory and nulls[name] >= rows)
     return _Found(types=types, short=short, rows=rows, nulls=nulls, typeless=empty)
@@ -178,6 +179,13 @@ def _wrong_type(batch: Batch, expected: _Expected, found: _Found, name: str) -> 
 def _only_flags(batch: Batch, name: str) -> bool:
     other = (~column(batch, name).is_in([0, 1])).cast(nw.Int64).sum().alias("c0")
     return not batch.frame.select(other).collect().item()
+
+
+def _without_a_first_value(batch: Batch) -> set[str]:
+    """Columns that may have no value at all; one look at the first row spares most of them."""
+    first = batch.frame.head(1).collect().rows(named=True)
+    row = first[0] if first else {}
+    return {name for name in batch.schema if row.get(name) is None or row[name] != row[name]}
 
 
 def _wrong_nulls(expected: _Expected, found: _Found, name: str) -> list[str]:

@@ -14,7 +14,7 @@ from aiguard_dagster.core.words import with_hint
 from aiguard_dagster.signals.accepted_values import accepted
 from aiguard_dagster.signals.batch import Batch, require, threshold
 from aiguard_dagster.signals.columns import family_of, is_one_of, is_void, known, type_of
-from aiguard_dagster.signals.demands import Demand, Found, measure_demands, outside
+from aiguard_dagster.signals.demands import Demand, Found, inside, measure_demands, outside
 
 MOST_PARTS = 10
 
@@ -61,6 +61,7 @@ def _declared(batch: Batch, name: str, allowed: Allowed) -> Demand:
     if is_void(batch, name):
         return Demand(name=name)
     wrong: dict[str, nw.Expr] = {}
+    sound = None
     family = family_of(type_of(batch, name))
     low, high = allowed.min, allowed.max
     if (low is not None or high is not None) and family != "numbers":
@@ -70,14 +71,17 @@ def _declared(batch: Batch, name: str, allowed: Allowed) -> Demand:
         least = None if low is None else (low, f"below {low:.10g}")
         most = None if high is None else (high, f"above {high:.10g}")
         wrong |= outside(batch, name, least, most)
+        sound = inside(batch, name, low, high)
     if allowed.one_of is not None:
         member = is_one_of(batch, name, allowed.one_of, option=f"columns.{name}.one_of")
         strange = reduce(and_, (~other for other in wrong.values()), known(batch, name) & ~member)
         wrong[f"none of the {len(allowed.one_of)} allowed"] = strange
+        sound = None
     if allowed.varies and family == "something else":
         what = f"{name} holds {type_of(batch, name)}, which cannot be held to vary"
         raise MeasurementError(with_hint(what, "take varies out."))
-    return Demand(name=name, wrong=wrong, varies_from=2.0 if allowed.varies else None)
+    varies_from = 2.0 if allowed.varies else None
+    return Demand(name=name, wrong=wrong, sound=sound, varies_from=varies_from)
 
 
 def _notes(rows: int, found: Sequence[Found]) -> Iterator[str]:
