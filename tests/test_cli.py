@@ -191,7 +191,7 @@ def test_the_command_line_works_as_a_program_and_loads_no_slow_library():
     code = (
         "import sys; from aiguard_dagster.cli import main\n"
         "main(['validate', *sys.argv[1:]], standalone_mode=False)\n"
-        "slow = {'mlflow', 'polars', 'pandas', 'pandera', 'great_expectations'}\n"
+        "slow = {'numpy', 'mlflow', 'polars', 'pandas', 'pandera', 'great_expectations'}\n"
         "sys.exit(', '.join(slow & set(sys.modules)) or 0)"
     )
 

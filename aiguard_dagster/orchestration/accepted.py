@@ -32,12 +32,6 @@ def baseline_mark(registry: ModelRegistry, version: str, guard: Guard) -> str | 
     return registry.version(version).tags.get(baseline_key(guard.name))
 
 
-def tables_to_record(guard: Guard) -> tuple[str, ...]:
-    """The tables that a baseline must hold: those that a rule compares with it."""
-    needed = {rule.signal.table for rule in guard.rules if rule.signal.needs_model}
-    return tuple(name for name in guard.tables if name in needed)
-
-
 def load_accepted(registry: ModelRegistry, version: str, guard: Guard) -> Accepted:
     """A version's baseline, from memory where it was read before.
 
@@ -49,8 +43,7 @@ def load_accepted(registry: ModelRegistry, version: str, guard: Guard) -> Accept
     mark = baseline_mark(registry, version, guard)
     key = (registry.client.tracking_uri, registry.name, version, mark or "")
     if mark is None or key not in _kept:
-        tables = tables_to_record(guard)
-        document = read_baseline(registry, version, guard=guard.name, tables=tables)
+        document = read_baseline(registry, version, guard=guard.name, tables=guard.tables_to_record)
         while len(_kept) >= MOST_KEPT:
             del _kept[next(iter(_kept))]
         _kept[key] = Accepted(baseline_from_json(document))

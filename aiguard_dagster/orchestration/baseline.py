@@ -13,7 +13,6 @@ from aiguard_dagster.adapters.mlflow.client import connect
 from aiguard_dagster.adapters.mlflow.registry import ModelRegistry
 from aiguard_dagster.core.errors import MeasurementError
 from aiguard_dagster.core.spec import Drift, FalseAlarmLimit, Guard, Performance
-from aiguard_dagster.orchestration.accepted import tables_to_record
 from aiguard_dagster.orchestration.clock import wall_clock
 from aiguard_dagster.orchestration.profiles import needs_confusion
 
@@ -119,9 +118,9 @@ def _require_tables(guard: Guard, data: Mapping[str, Any]) -> None:
     if unknown:
         msg = f"{guard.name} declares no table {unknown[0]!r}, only {', '.join(guard.tables)}"
         raise MeasurementError(msg)
-    missing = [name for name in tables_to_record(guard) if name not in data]
+    missing = [name for name in guard.tables_to_record if name not in data]
     if missing:
-        hint = ", ".join(f"{name}=…" for name in tables_to_record(guard))
+        hint = ", ".join(f"{name}=…" for name in guard.tables_to_record)
         msg = (
             f"{guard.name} compares {', '.join(missing)} with the baseline, and data holds none for"
             f" it\n\nHint: give data for {hint}."

@@ -156,6 +156,12 @@ class Guard(Spec):
             return rules
         return tuple(rule if rule.signal.table else rule.on(tables[0]) for rule in rules)
 
+    @property
+    def tables_to_record(self) -> tuple[str, ...]:
+        """The tables that a baseline must hold: those that a rule compares with it."""
+        needed = {rule.signal.table for rule in self.rules if rule.signal.needs_model}
+        return tuple(name for name in self.tables if name in needed)
+
     def owner_of(self, rule: Rule) -> str:
         """Who decides on this rule."""
         return rule.owner or self.owner
