@@ -52,6 +52,7 @@ def find_misfits(
         misfits = [*_asset(asset, graph, is_checked=is_checked)]
         if not misfits:
             misfits = [*_partitions(asset, is_profiled=name in profiled), *_source(asset)]
+            misfits += _schedule(asset)
         found += [(f"tables.{name}.{below}", what, hint) for below, what, hint in misfits]
     for position, rule in enumerate(guard.rules):
         own = known.get(rule.signal.table)
@@ -104,6 +105,16 @@ def _source(asset: KnownAsset) -> Iterator[Found]:
             partitioned=asset.partitions_def is not None,
         )
     )
+
+
+def _schedule(asset: KnownAsset) -> Iterator[Found]:
+    cron = asset.table.schedule
+    if cron is None:
+        return
+    try:
+        dg.ScheduleDefinition(name="probe", job_name="probe", cron_schedule=cron)
+    except dg.DagsterInvalidDefinitionError:
+        yield ("schedule", f"{cron!r} is no cron schedule", "write five fields: 0 6 * * 1-5.")
 
 
 def _waits(guard: Guard, rule: Rule, graph: Graph, path: str) -> Iterator[Found]:

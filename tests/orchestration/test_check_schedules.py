@@ -6,7 +6,7 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from aiguard_dagster import Guard, build_guard_definitions
+from aiguard_dagster import Guard, SpecError, build_guard_definitions
 
 NOW = datetime(2026, 3, 3, 12, tzinfo=UTC)
 DAYS = dg.DailyPartitionsDefinition("2026-03-01")
@@ -97,6 +97,15 @@ def test_it_runs_every_hour_unless_the_guard_says_when():
     assert schedule.default_status is dg.DefaultScheduleStatus.RUNNING
     nightly = project(schedule="30 2 * * *").get_repository_def().get_schedule_def(TICK)
     assert nightly.cron_schedule == "30 2 * * *"
+
+
+def test_what_is_no_cron_schedule_is_told_where_it_stands():
+    with pytest.raises(SpecError) as raised:
+        project(schedule="every day")
+    assert str(raised.value) == (
+        "guard shop: tables.orders.schedule: 'every day' is no cron schedule"
+        "\n\nHint: write five fields: 0 6 * * 1-5."
+    )
 
 
 def test_an_asset_of_the_projects_own_has_a_schedule_only_when_asked_for():

@@ -1,6 +1,23 @@
 """What all pieces of a guard share: frozen, and unknown keys are an error."""
 
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict
+
+from aiguard_dagster.core.calendars import zone_of
+from aiguard_dagster.core.errors import MeasurementError
+
+
+def _known(zone: str) -> str:
+    try:
+        zone_of(zone)
+    except MeasurementError as error:
+        raise ValueError(str(error)) from None
+    return zone
+
+
+Zone = Annotated[str, AfterValidator(_known)]
+"""A time zone of the tz database."""
 
 
 class Spec(BaseModel):

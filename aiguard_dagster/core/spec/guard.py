@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from aiguard_dagster.core.durations import Duration, PositiveDuration
-from aiguard_dagster.core.spec.base import Spec
+from aiguard_dagster.core.spec.base import Spec, Zone
 from aiguard_dagster.core.spec.limits import LimitField
 from aiguard_dagster.core.spec.signals import Signal
 from aiguard_dagster.core.spec.sources import Source
@@ -89,7 +89,7 @@ class Table(Spec):
     """The column that says which version made the prediction."""
     cost: Column | None = None
     """The column with the cost of each prediction."""
-    time_zone: str = "UTC"
+    time_zone: Zone = "UTC"
     """Where naive times of the time column are meant, such as ``America/New_York``."""
     source: Source | None = None
     """Where the rows are; the asset's own IO manager loads them when left out."""

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from typing import ClassVar, Literal
 
 from aiguard_dagster.core.durations import PositiveDuration
-from aiguard_dagster.core.spec.base import Spec
+from aiguard_dagster.core.spec.base import Spec, Zone
 from aiguard_dagster.core.spec.limits import Limit
 from aiguard_dagster.core.spec.signals.base import DataSignal, Found, Layer, Limits
 from aiguard_dagster.core.spoken import joined, spoken
@@ -22,7 +22,7 @@ class Calendar(Spec):
     """Single days, such as ``2026-12-25``."""
     country: str | None = None
     """A country, or a part of one, whose public holidays are closed days too: ``US``, ``DE-BY``."""
-    time_zone: str = "UTC"
+    time_zone: Zone = "UTC"
     """Where those days begin and end, such as ``America/New_York``."""
 
 
