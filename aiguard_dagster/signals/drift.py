@@ -3,6 +3,9 @@
 import math
 from dataclasses import replace
 from datetime import timedelta
+from typing import assert_never
+
+import numpy as np
 
 from aiguard_dagster.core.durations import format_duration
 from aiguard_dagster.core.errors import MeasurementError
@@ -10,8 +13,16 @@ from aiguard_dagster.core.spec import AbsoluteLimit, Drift, FalseAlarmLimit, Lim
 from aiguard_dagster.core.verdicts import Measurement, Part, Threshold
 from aiguard_dagster.signals.baseline import DriftReference
 from aiguard_dagster.signals.window import WindowProfiles
-from aiguard_dagster.stats.distance import bins_with_nulls, js_distance, sampling_limit
-from aiguard_dagster.stats.profile import ColumnProfile
+from aiguard_dagster.stats.distance import (
+    bins_with_nulls,
+    js_distance,
+    kolmogorov_smirnov,
+    population_stability_index,
+    sampling_limit,
+    total_variation,
+)
+from aiguard_dagster.stats.grid import NumericGrid
+from aiguard_dagster.stats.profile import ColumnProfile, Profile
 
 MOST_PARTS = 5
 NOTICED = 0.005
@@ -21,7 +32,7 @@ NOTICED = 0.005
 def measure_drift(
     signal: Drift, limit: Limit | None, current: WindowProfiles, reference: DriftReference
 ) -> tuple[Measurement, Threshold]:
-    """Measure the worst column's Jensen-Shannon distance from the baseline.
+    """Measure the worst column's distance from the baseline.
 
     With a false-alarm budget the value is that distance over the column's own calibrated limit, so
     1 is the limit whatever the column; with an absolute limit it is the distance itself.
@@ -48,27 +59,64 @@ def measure_drift(
         for name in set(columns) & set(rows.columns):
             noise = sampling_limit(rows.columns[name], reference.total.columns[name], period)
             scale[name] = max(scale[name], noise)
+    if signal.statistic == "ks":
+        _require_numbers(signal, reference, columns)
     parts = []
     for name in columns:
         if name not in rows.columns:
             continue
         now, then = rows.columns[name], reference.total.columns[name]
-        distance = js_distance(bins_with_nulls(now), bins_with_nulls(then))
+        distance = _distance(signal, now, then)
         if math.isfinite(distance):
             text = f"{how_moved(now, then)}; distance {distance:.3f}, limit {scale[name]:.3f}"
             value = distance / scale[name] if isinstance(limit, FalseAlarmLimit) else distance
             parts.append(Part(name=name, value=value, text=text))
+    judged = {part.name for part in parts}
+    unjudged = [name for name in columns if name in rows.columns and name not in judged]
     parts.sort(key=lambda part: -part.value)
     measurement = Measurement(
         value=parts[0].value if parts else None,
         n=rows.rows,
         window=current.window,
         as_of=current.window.end,
-        coverage=current.partition_coverage,
+        coverage=current.partition_coverage * (1 - len(unjudged) / len(columns)),
         parts=tuple(parts[:MOST_PARTS]),
-        note="" if parts else "no profile with rows on the baseline's grid in the window",
+        note=_note(rows, unjudged),
     )
     return measurement, threshold
+
+
+def _note(rows: Profile, unjudged: list[str]) -> str:
+    if not rows.columns:
+        return "no profile with rows on the baseline's grid in the window"
+    return f"no distance, as a side has no numbers: {', '.join(unjudged)}" if unjudged else ""
+
+
+def _require_numbers(signal: Drift, reference: DriftReference, columns: tuple[str, ...]) -> None:
+    kinds = reference.grid.columns
+    others = [name for name in columns if not isinstance(kinds[name], NumericGrid)]
+    if others:
+        msg = (
+            f"{signal.statistic} compares numbers, and the baseline counted categories of"
+            f" {', '.join(others)}\n\nHint: name the columns of numbers in columns, or use"
+            " total_variation."
+        )
+        raise MeasurementError(msg)
+
+
+def _distance(signal: Drift, now: ColumnProfile, then: ColumnProfile) -> float:
+    """How far one column has moved; NaN where that cannot be said."""
+    match signal.statistic:
+        case "jensen_shannon":
+            return js_distance(bins_with_nulls(now), bins_with_nulls(then))
+        case "psi":
+            return population_stability_index(bins_with_nulls(now), bins_with_nulls(then))
+        case "total_variation":
+            return total_variation(bins_with_nulls(now), bins_with_nulls(then))
+        case "ks":
+            return kolmogorov_smirnov(np.array(now.counts, float), np.array(then.counts, float))
+        case _:
+            assert_never(signal.statistic)
 
 
 def _scale(
@@ -79,6 +127,9 @@ def _scale(
     days: int,
 ) -> tuple[dict[str, float], Threshold]:
     match limit:
+        case FalseAlarmLimit() if signal.statistic != "jensen_shannon":
+            msg = f"{signal.statistic} is not calibrated\n\nHint: give a distance as the limit."
+            raise MeasurementError(msg)
         case FalseAlarmLimit(false_alarm_every=every):
             limits = reference.limits(columns, signal.window, days, every)
             budget = f"one false alarm in {format_duration(every)}"

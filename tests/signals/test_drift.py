@@ -177,3 +177,25 @@ def test_a_window_is_the_sum_of_its_days_whoever_predicted_them():
     current = WindowProfiles(window=None, batches=days, expected=14, champion="1")
     assert current.rows() == merge_all(day.parts["2"] for day in days)
     assert current.champion_rows().rows == 0
+
+
+@pytest.mark.parametrize("statistic", ["jensen_shannon", "psi", "total_variation", "ks"])
+def test_every_statistic_is_quiet_where_nothing_changed_and_sees_another_unit(statistic):
+    asked = {"limit": 0.4, "columns": ["hum", "windspeed"], "statistic": statistic}
+    assert drift(ACCEPTED, **asked).measurement.value == pytest.approx(0, abs=0.05)
+    found = drift(WINDOW.with_columns(pl.col("hum") / 4), **asked)
+    assert (found.verdict, found.measurement.parts[0].name) == (BREACH, "hum")
+
+
+def test_a_column_without_numbers_has_no_ks_and_is_told():
+    gone = WINDOW.with_columns(hum=pl.lit(None, dtype=pl.Float64))
+    found = drift(gone, limit=0.4, columns=["hum", "windspeed"], statistic="ks")
+    assert found.verdict is INCONCLUSIVE
+    assert found.measurement.coverage == 0.5
+    assert found.measurement.note == "no distance, as a side has no numbers: hum"
+
+
+@pytest.mark.parametrize("statistic", ["psi", "ks", "total_variation"])
+def test_only_the_calibrated_statistic_takes_a_budget(statistic):
+    found = drift(WINDOW, limit=BUDGET, statistic=statistic)
+    assert found.verdict is ERROR

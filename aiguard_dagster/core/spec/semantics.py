@@ -8,7 +8,7 @@ from aiguard_dagster.core.durations import Percentage, format_duration
 from aiguard_dagster.core.errors import Problem
 from aiguard_dagster.core.spec.guard import Action, Guard, Rule
 from aiguard_dagster.core.spec.limits import AbsoluteLimit, BaselineLimit, FalseAlarmLimit
-from aiguard_dagster.core.spec.signals import Custom, DeltaSignal, Performance
+from aiguard_dagster.core.spec.signals import Custom, DeltaSignal, Drift, Performance
 from aiguard_dagster.core.words import did_you_mean
 
 Found = tuple[str, str, str]
@@ -125,7 +125,8 @@ def _limit(rule: Rule, path: str) -> Iterator[Found]:
 def _budget(rule: Rule, every: timedelta, where: str) -> Iterator[Found]:
     signal = rule.signal
     if not signal.limits.budget or not isinstance(signal, DeltaSignal):
-        what = f"{signal.kind} cannot be calibrated to a false-alarm budget"
+        subject = signal.subject if isinstance(signal, Drift) else signal.kind
+        what = f"{subject} cannot be calibrated to a false-alarm budget"
         yield (where, what, f"choose {signal.limits.choices}.")
     elif every <= signal.window:
         window = format_duration(signal.window)
