@@ -33,12 +33,28 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Chart:
+    """Shares of rows by bin, in the baseline and now.
+
+    Attributes:
+        labels: What each bin holds.
+        before: Shares of the baseline, 0 to 1.
+        now: Shares of the window.
+    """
+
+    labels: tuple[str, ...]
+    before: tuple[float, ...]
+    now: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
     """One column (or other piece) that explains a measurement, worst first in its list."""
 
     name: str
     value: float
     text: str
+    chart: Chart | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,8 @@ from functools import cache
 from aiguard_dagster.adapters.mlflow.baselines import baseline_key, read_baseline
 from aiguard_dagster.adapters.mlflow.registry import ModelRegistry
 from aiguard_dagster.core.spec import Guard
-from aiguard_dagster.signals.baseline import Baseline, DriftReference, baseline_from_json
+from aiguard_dagster.signals.baseline import Baseline, baseline_from_json
+from aiguard_dagster.signals.drift_reference import DriftReference
 
 MOST_KEPT = 256
 _kept: dict[tuple[str, str, str, str], "Accepted"] = {}

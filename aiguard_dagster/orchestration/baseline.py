@@ -1,6 +1,7 @@
 """Recording a baseline: what a version was accepted on, kept with the version."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +14,12 @@ from aiguard_dagster.adapters.mlflow.client import connect
 from aiguard_dagster.adapters.mlflow.registry import ModelRegistry
 from aiguard_dagster.core.errors import MeasurementError
 from aiguard_dagster.core.spec import Drift, FalseAlarmLimit, Guard, Performance
+from aiguard_dagster.orchestration.asked import asked_of, plan_of
 from aiguard_dagster.orchestration.clock import wall_clock
-from aiguard_dagster.orchestration.profiles import needs_confusion
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from aiguard_dagster.signals.baseline import Baseline, TableBaseline
+    from aiguard_dagster.stats.grid import Grid
     from aiguard_dagster.stats.profile import Profile
 
 MOST_IN_ONE_BIN = 0.5
@@ -52,7 +52,6 @@ def record_baseline(
         MeasurementError: A table or column that a rule needs is missing, or there are no rows.
         ActionError: The version has a baseline already, or MLflow refused.
     """
-    from aiguard_dagster.adapters.tables.frames import as_lazy
     from aiguard_dagster.signals.baseline import Baseline, baseline_to_json
     from aiguard_dagster.stats.outcomes import cost_per_1000, metric_value
 
@@ -64,7 +63,7 @@ def record_baseline(
     tables = {}
     for name, rows in data.items():
         try:
-            tables[name] = _table(guard, name, as_lazy(rows), registry)
+            tables[name] = _table(guard, name, rows, registry)
         except MeasurementError as error:
             msg = f"{name}: {error}"
             raise MeasurementError(msg) from None
@@ -97,17 +96,15 @@ def record_baseline(
 
 def _require_length(guard: Guard, tables: Mapping[str, "TableBaseline"]) -> None:
     """Raise unless false-alarm budgets can be calibrated on this data; later would be too late."""
-    from aiguard_dagster.signals.baseline import DriftReference
+    from aiguard_dagster.signals.drift_reference import DriftReference
 
     for rule in guard.rules:
         signal, limit = rule.signal, rule.limit
         if isinstance(signal, Drift) and isinstance(limit, FalseAlarmLimit):
             reference = DriftReference(tables[signal.table])
-            columns = signal.columns or tuple(reference.grid.columns)
             try:
-                reference.limits(
-                    columns, signal.window, signal.window.days, limit.false_alarm_every
-                )
+                columns = reference.columns(signal)
+                reference.calibration(signal.of, columns, signal.window.days)
             except MeasurementError as error:
                 msg = f"{guard.name}: {rule.name}: {error}"
                 raise MeasurementError(msg) from None
@@ -128,34 +125,43 @@ def _require_tables(guard: Guard, data: Mapping[str, Any]) -> None:
         raise MeasurementError(msg)
 
 
-def _table(
-    guard: Guard, name: str, rows: "pl.LazyFrame", registry: ModelRegistry
-) -> "TableBaseline":
-    import narwhals as nw
-
-    from aiguard_dagster.adapters.tables.profiling import (
-        choose_grid,
-        profile_days,
-    )
+def _table(guard: Guard, name: str, rows: Any, registry: ModelRegistry) -> "TableBaseline":  # noqa: ANN401 - any table
+    from aiguard_dagster.adapters.engines.grids import choose_grid, late_columns, outcome_columns
+    from aiguard_dagster.adapters.engines.open import as_frame, engine_of
     from aiguard_dagster.signals.baseline import TableBaseline
-    from aiguard_dagster.signals.schema import type_name
+    from aiguard_dagster.signals.types import column_types, type_name
     from aiguard_dagster.stats.profile import merge_all
 
     spec = guard.tables[name]
-    confusion = needs_confusion(guard, name)
-    schema = nw.from_native(rows).collect_schema()
-    types = {column: type_name(dtype) for column, dtype in schema.items()}
+    engine = engine_of(rows)
+    types = {column: type_name(dtype) for column, dtype in column_types(as_frame(rows)).items()}
+    asked = asked_of(guard, name)
+    grid = choose_grid(engine, spec, also=asked.columns, joint=asked.joint)
     earlier = _earlier(guard, name, registry)
-    if earlier is not None and set(earlier.grid.columns) == set(choose_grid(rows, spec).columns):
-        days = profile_days(rows, spec, earlier.grid, confusion=confusion)
-        if _resolves(earlier, merge_all(days.values())):
-            return TableBaseline(grid=earlier.grid, days=days, types=types)
-    grid = choose_grid(rows, spec)
-    days = profile_days(rows, spec, grid, confusion=confusion)
+    grids = [grid]
+    if earlier is not None and _counts_the_same(earlier.grid, grid):
+        grids.insert(0, earlier.grid)
+    for chosen in grids:
+        days = dict(engine.profiles(replace(plan_of(guard, name, chosen), by="day")))
+        days.pop("", None)  # Rows without a time belong to no day.
+        if chosen is grid or (earlier and _resolves(earlier, merge_all(days.values()))):
+            break
     if not any(day.rows for day in days.values()):
         msg = "no rows\n\nHint: give the data that the version was accepted on."
         raise MeasurementError(msg)
-    return TableBaseline(grid=grid, days=days, types=types)
+    return TableBaseline(
+        grid=chosen,
+        days=days,
+        types=types,
+        late=late_columns(spec),
+        outcomes=outcome_columns(spec),
+    )
+
+
+def _counts_the_same(earlier: "Grid", now: "Grid") -> bool:
+    """Whether two grids count the same columns, and watch the same ones jointly."""
+    joint = [grid.joint and grid.joint.columns for grid in (earlier, now)]
+    return set(earlier.columns) == set(now.columns) and joint[0] == joint[1]
 
 
 def _earlier(guard: Guard, name: str, registry: ModelRegistry) -> "TableBaseline | None":

@@ -23,7 +23,7 @@ from aiguard_dagster.orchestration.accepted import Accepted, baseline_mark, load
 from aiguard_dagster.orchestration.keys import check_key, delta_rules, profile_key
 from aiguard_dagster.orchestration.partitions import Partitions, window_of
 from aiguard_dagster.orchestration.resources import ProfileStore
-from aiguard_dagster.signals.baseline import DriftReference
+from aiguard_dagster.signals.drift_reference import DriftReference
 from aiguard_dagster.signals.measure import evaluate_window, failed
 from aiguard_dagster.signals.window import WindowProfiles
 from aiguard_dagster.stats.profile import BatchProfile

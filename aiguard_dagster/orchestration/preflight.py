@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from aiguard_dagster.adapters.mlflow.models import LoadedModel, load_model
 from aiguard_dagster.adapters.mlflow.registry import ModelRegistry
 from aiguard_dagster.adapters.tables.frames import as_lazy
-from aiguard_dagster.adapters.tables.profiling import utc, version_text
 from aiguard_dagster.adapters.tables.sources import open_source
+from aiguard_dagster.adapters.tables.times import utc, version_text
 from aiguard_dagster.core.decisions import Evidence
 from aiguard_dagster.core.errors import AIGuardError, MeasurementError
 from aiguard_dagster.core.partition import Partition

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from aiguard_dagster.core.errors import AIGuardError, MeasurementError
-from aiguard_dagster.core.spec import Guard, Performance
+from aiguard_dagster.core.spec import Guard
+from aiguard_dagster.orchestration.asked import plan_of
 from aiguard_dagster.orchestration.assets import KnownAsset, read_rows
 from aiguard_dagster.orchestration.keys import profile_key
 from aiguard_dagster.orchestration.loading import Deferred, build_row_manager
@@ -16,8 +17,6 @@ from aiguard_dagster.orchestration.resources import MLflowResource, ResourceKeys
 if TYPE_CHECKING:
     from aiguard_dagster.stats.grid import Grid
 
-CLASSIFICATION = frozenset({"accuracy", "precision", "recall", "f1"})
-
 
 def build_profile_asset(
     *, guard: Guard, table: str, asset: KnownAsset, keys: ResourceKeys
@@ -27,16 +26,16 @@ def build_profile_asset(
     own = spec.source is None
 
     def profile(context: dg.AssetExecutionContext, **rows: Deferred) -> Any:  # noqa: ANN401 - Dagster would check the class of the output
-        from aiguard_dagster.adapters.tables.frames import as_lazy
-        from aiguard_dagster.adapters.tables.profiling import profile_table
+        from aiguard_dagster.adapters.engines.open import engine_of
         from aiguard_dagster.stats.profile import BatchProfile
 
         grid = current_grid(guard, table, context, getattr(context.resources, keys.mlflow))
         partitions = in_hand(context.op_execution_context, asset.partitions_def)
         try:
             opened = read_rows(asset, rows.get("rows"), partitions)
-            frame = as_lazy(opened.frame.to_native())
-            return profile_table(frame, spec, grid, confusion=needs_confusion(guard, table))
+            plan = plan_of(guard, table, grid)
+            parts = engine_of(opened.frame.to_native()).profiles(plan)
+            return BatchProfile(grid_id=grid.id, parts=parts)
         except MeasurementError as error:
             # The user's job must not fail by it: no rows lower the coverage, which is never ok.
             context.log.warning("nothing was profiled: %s", error)
@@ -55,15 +54,6 @@ def build_profile_asset(
             kinds={"aiguard"},
             description=f"Counts of {spec.asset} on the grid of {guard.name}'s baseline.",
         )(profile)
-
-
-def needs_confusion(guard: Guard, table: str) -> bool:
-    """Whether a rule on this table measures a classification metric."""
-    signals = [rule.signal for rule in guard.rules]
-    return any(
-        isinstance(s, Performance) and s.table == table and s.metric in CLASSIFICATION
-        for s in signals
-    )
 
 
 def current_grid(

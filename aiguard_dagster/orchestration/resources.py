@@ -1,6 +1,5 @@
 """The two resources that a guard needs: where MLflow is, and where profiles are kept."""
 
-import json
 import os
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +12,7 @@ from aiguard_dagster.adapters.mlflow.registry import ModelRegistry
 from aiguard_dagster.core.errors import MeasurementError, SpecError
 from aiguard_dagster.core.spec import Guard
 from aiguard_dagster.stats.profile import BatchProfile
-from aiguard_dagster.stats.profile_json import batch_from_json, batch_to_json
+from aiguard_dagster.stats.profile_json import batch_from_bytes, batch_to_bytes
 
 MLFLOW = "aiguard_mlflow"
 PROFILES = "aiguard_profiles"
@@ -54,7 +53,7 @@ class MLflowResource(dg.ConfigurableResource[None]):
 
 
 class ProfileStore(dg.ConfigurableIOManager):
-    """Profiles as small JSON files under any path that fsspec knows, one a partition."""
+    """Profiles as small text files under any path that fsspec knows, one a partition."""
 
     path: str
     """A folder or URL, such as ``/var/lib/aiguard`` or ``s3://bucket/aiguard``."""
@@ -65,7 +64,7 @@ class ProfileStore(dg.ConfigurableIOManager):
         file = self._file(context.asset_key, partition)
         filesystem, path = _open(file)
         filesystem.makedirs(path.rpartition("/")[0], exist_ok=True)
-        content = json.dumps(batch_to_json(obj), allow_nan=False).encode()
+        content = batch_to_bytes(obj)
         part = f"{path}.{context.run_id}.part"
         filesystem.pipe_file(part, content)
         filesystem.mv(part, path)
@@ -88,7 +87,7 @@ class ProfileStore(dg.ConfigurableIOManager):
         file = self._file(key, partition)
         filesystem, path = _open(file)
         try:
-            return batch_from_json(json.loads(filesystem.cat_file(path)))
+            return batch_from_bytes(filesystem.cat_file(path))
         except FileNotFoundError as error:
             hint = f"materialise {key.to_user_string()} for {partition or 'all rows'} again"
             msg = f"{file}: the profile is gone\n\nHint: {hint}."

@@ -60,7 +60,7 @@ def _require_counted(
         )
         raise MeasurementError(msg)
     total = totals.get(name)
-    if total is None or total.rows == total.nulls:
+    if total is None or total.rows == total.missing:
         msg = with_hint(f"the baseline held no value of {name}", "say what it may hold in columns.")
         raise MeasurementError(msg)
 
@@ -106,8 +106,8 @@ def _categories(
     days: Sequence[ColumnProfile],
 ) -> Demand:
     _require_family(batch, name, numbers=False)
-    unseen = ~column(batch, name).cast(nw.String).is_in(list(grid.categories))
-    # The last bin holds every other value: where it has rows, some of those values were seen.
+    unseen = ~column(batch, name).cast(nw.String).is_in(list(grid.known))
+    # The last bin holds what the grid does not know by name: where it has rows, some was seen.
     folded = total.counts[-1] > 0
     stuck = [sum(bin_ > 0 for bin_ in day.counts) == 1 for day in full_days(days)[0]]
     return Demand(

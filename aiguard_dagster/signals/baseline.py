@@ -2,23 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from functools import lru_cache
+from datetime import datetime
+from functools import cached_property
 from typing import Any
 
-import numpy as np
-
 from aiguard_dagster.core.errors import MeasurementError
-from aiguard_dagster.stats.calibration import DriftLimits, calibrate
-from aiguard_dagster.stats.distance import bins_with_nulls
 from aiguard_dagster.stats.grid import Grid, grid_from_json, grid_to_json
 from aiguard_dagster.stats.profile import Profile, merge_all
 from aiguard_dagster.stats.profile_json import profile_from_json, profile_to_json
 
-FORMAT = 1
+FORMAT = 2
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class TableBaseline:
     """One table of the baseline.
 
@@ -26,13 +22,17 @@ class TableBaseline:
         grid: The grid that this table's batches are counted on.
         days: Profiles by ISO date (UTC), in time order.
         types: Short type name by column, all columns of the table, in their order.
+        late: Columns whose values come after their rows: the label, and the error.
+        outcomes: Those and latency and cost: what drift does not look at unless it is asked to.
     """
 
     grid: Grid
     days: Mapping[str, Profile]
     types: Mapping[str, str]
+    late: tuple[str, ...] = ()
+    outcomes: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def total(self) -> Profile:
         """The profile of the whole baseline."""
         return merge_all(self.days.values())
@@ -90,6 +90,8 @@ def baseline_to_json(baseline: Baseline) -> dict[str, Any]:
                 "grid": grid_to_json(table.grid),
                 "days": {day: profile_to_json(profile) for day, profile in table.days.items()},
                 "types": [list(pair) for pair in table.types.items()],  # JSON keys get sorted
+                "late": list(table.late),
+                "outcomes": list(table.outcomes),
             }
             for name, table in baseline.tables.items()
         },
@@ -117,7 +119,9 @@ def baseline_from_json(document: Mapping[str, Any]) -> Baseline:
                 name: TableBaseline(
                     grid=grid_from_json(table["grid"]),
                     days={d: profile_from_json(p) for d, p in sorted(table["days"].items())},
-                    types=dict(table.get("types", {})),
+                    types=dict(table["types"]),
+                    late=tuple(table["late"]),
+                    outcomes=tuple(table["outcomes"]),
                 )
                 for name, table in document["tables"].items()
             },
@@ -125,38 +129,3 @@ def baseline_from_json(document: Mapping[str, Any]) -> Baseline:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         msg = f"not a whole baseline: {error!r}"
         raise MeasurementError(msg) from error
-
-
-class DriftReference:
-    """A table's baseline made ready for drift: counts by column, and calibrated limits."""
-
-    def __init__(self, table: TableBaseline) -> None:
-        self.grid = table.grid
-        self.total = table.total
-        profiles = [profile for profile in table.days.values() if profile.rows]
-        self._daily = {
-            name: np.vstack([bins_with_nulls(profile.columns[name]) for profile in profiles])
-            for name in table.grid.columns
-            if profiles
-        }
-        self.limits = lru_cache(maxsize=32)(self._limits)
-
-    def _limits(
-        self, columns: tuple[str, ...], window: timedelta, days: int, false_alarm_every: timedelta
-    ) -> DriftLimits:
-        """Limits by column for one false alarm in this time over these columns together.
-
-        Args:
-            columns: The columns that are compared.
-            window: The window's length.
-            days: Days of it that are there: fewer days wander further, weekdays unevenly.
-            false_alarm_every: The budget.
-
-        Raises:
-            MeasurementError: The baseline is too short for the budget.
-        """
-        return calibrate(
-            {name: self._daily[name] for name in columns},
-            span=max(1, days),
-            windows_per_alarm=false_alarm_every / window,
-        )

@@ -121,7 +121,7 @@ def _entities(signal: Completeness, batch: Batch) -> Part | str:
 
 def _categories(batch: Batch, name: str) -> Sequence[str]:
     grid = batch.accepted().grid.columns.get(name)
-    return grid.categories if isinstance(grid, CategoryGrid) else ()
+    return grid.known if isinstance(grid, CategoryGrid) else ()
 
 
 def _partitions(signal: Completeness, batch: Batch) -> Part | str:

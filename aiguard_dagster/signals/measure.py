@@ -27,12 +27,13 @@ from aiguard_dagster.core.spec import (
 )
 from aiguard_dagster.core.spec.signals import SignalBase
 from aiguard_dagster.core.verdicts import Evaluation, Measurement, Threshold, Verdict, judge
-from aiguard_dagster.signals.baseline import Baseline, DriftReference
+from aiguard_dagster.signals.baseline import Baseline
 from aiguard_dagster.signals.batch import Batch, NoTableError
 from aiguard_dagster.signals.completeness import measure_completeness
 from aiguard_dagster.signals.cost import measure_cost
 from aiguard_dagster.signals.custom import measure_custom
 from aiguard_dagster.signals.drift import measure_drift
+from aiguard_dagster.signals.drift_reference import DriftReference
 from aiguard_dagster.signals.expectations import measure_expectations
 from aiguard_dagster.signals.freshness import measure_freshness
 from aiguard_dagster.signals.labels import measure_labels

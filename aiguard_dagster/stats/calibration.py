@@ -1,106 +1,201 @@
 """Limits by false-alarm budget: how far the baseline's own windows wander from the rest of it.
 
-The null distribution comes from the baseline by windows in time order, so weekday rhythm and
-autocorrelation are part of normal. A column's limit is a return level of a Gumbel distribution
-fitted by moments to the distances of its own windows (Gumbel, Statistics of Extremes, 1958; Coles,
-An Introduction to Statistical Modeling of Extreme Values, 2001, section 3.3). The budget is shared
-among the columns evenly (Bonferroni), which holds however they depend on each other.
+The null distribution comes from the baseline by windows in time order, so that weekday rhythm and
+slow wandering are part of normal. Three things make it up:
+
+- what sampling alone does, at each window's own size, in closed form (:mod:`.effects`);
+- how far real windows differ beyond that, a variance of its own for each test, as in a model of
+  random effects (DerSimonian and Laird, "Meta-analysis in clinical trials", 1986);
+- how large the largest of all tests becomes, by windows: its quantile is the limit for the family,
+  whatever the tests have to do with each other (Westfall and Young, Resampling-Based Multiple
+  Testing, 1993).
+
+Each window is measured against the baseline without the part it lies in, by variances estimated
+without that part, so that the limit holds for windows that the baseline has not seen.
+
+An alarm is an episode: breaches less than a window apart are one. So the quantile is that of maxima
+over stretches as long as a window (Coles, An Introduction to Statistical Modeling of Extreme
+Values, 2001, chapters 3 and 5). Beyond what the baseline has seen, the tail is taken to be
+exponential.
 """
 
-import math
-from collections.abc import Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from aiguard_dagster.core.errors import MeasurementError
-from aiguard_dagster.stats.distance import js_distance
+from aiguard_dagster.core.words import with_hint
+from aiguard_dagster.stats.effects import Effects, Numbers, score, unscore
 
-MIN_WINDOWS = 3
-"""Windows without overlap that the baseline must hold for its spread to mean anything."""
-EFFECT_FLOOR = 0.1
-"""Jensen-Shannon distance that no limit goes below: shifts this small are not worth a page."""
+FEWEST_PARTS, MOST_PARTS = 3, 10
+"""Into how many parts the baseline is cut; each is judged by the others."""
+TAIL = 0.1
+"""The share of windows that the tail is fitted to, and at least ten of them."""
+FEWEST_IN_TAIL = 10
+
+Compare = Callable[[Numbers, Numbers], Effects]
+"""Effects of windows against baselines: both of shape ``(windows, cells)``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DriftLimits:
-    """The calibrated limit of each column, as a Jensen-Shannon distance.
+class Calibration:
+    """What is normal for some tests over windows of one length.
 
     Attributes:
-        columns: Limit by column name.
-        windows: Windows without overlap that the baseline held.
+        span: Days in a window.
+        days: Days of baseline that it rests on.
+        wander: By test, the variance of real windows beyond sampling, shape ``(tests,)``.
+        scores: The largest score of each window of the baseline, in time order.
+        extremes: The largest of them over each stretch as long as a window, ascending.
     """
 
-    columns: Mapping[str, float]
-    windows: int
+    span: int
+    days: int
+    wander: Numbers
+    scores: Numbers
+    extremes: Numbers
+
+    def level(self, every: float) -> float:
+        """The score that windows go beyond once in so many days.
+
+        Args:
+            every: Days of one false alarm; more than a window.
+        """
+        chance = min(self.span / every, 1.0)
+        found = _tail_quantile(self.extremes, chance)
+        if every <= self.days:
+            return found
+        # Beyond its own length the baseline cannot speak; no limit is below what chance alone does.
+        from scipy.stats import norm
+
+        return max(found, float(norm.isf(chance / self.span / max(len(self.wander), 1))))
+
+    def scored(self, effects: Effects) -> Numbers:
+        """Effects as scores, which may be held against a level."""
+        variance, freedom = self._spread(effects)
+        return score(effects.squared, variance, freedom)
+
+    def limits(self, effects: Effects, level: float, *, least: float) -> Numbers:
+        """The effect, its noise taken out, that windows of this size go beyond at the level.
+
+        Args:
+            effects: Of the windows, for their size.
+            level: From :meth:`level`.
+            least: No limit is below it.
+        """
+        variance, freedom = self._spread(effects)
+        beyond = unscore(level, variance, freedom) - effects.noise
+        return np.maximum(np.sqrt(np.maximum(beyond, 0.0)), least)
+
+    def power(self, effects: Effects, limits: Numbers, shifts: Numbers) -> Numbers:
+        """The chance that windows of this size, shifted so far, go beyond their limits.
+
+        By a noncentral chi-square distribution of as much noise as the calibration found.
+
+        Args:
+            effects: Of windows of this size, shape ``(1, tests)``.
+            limits: From :meth:`limits`.
+            shifts: True effects, shape ``(shifts, 1)``.
+
+        Returns:
+            Shape ``(shifts, tests)``.
+        """
+        from scipy.stats import ncx2
+
+        variance, freedom = self._spread(effects)
+        beyond = limits**2 + effects.noise
+        scale = variance / freedom
+        return np.asarray(ncx2.sf(beyond / scale, freedom, shifts**2 / scale))
+
+    def _spread(self, effects: Effects) -> tuple[Numbers, Numbers]:
+        return _spread(effects, self.wander)
 
 
-def null_distances(daily: NDArray[np.float64], *, span: int) -> NDArray[np.float64]:
-    """Distance of every window of the baseline from the rest of the baseline.
+def calibrate(cells: Numbers, compare: Compare, *, span: int) -> Calibration:
+    """Learn from the baseline's days what is normal for windows of so many of them.
 
     Args:
-        daily: Counts of one column, shape ``(days, bins)``, in time order.
+        cells: Counts, one row a day, in time order; shape ``(days, cells)``.
+        compare: Gives the effects of sums of such rows.
         span: Days in a window.
-
-    Returns:
-        Shape ``(days - span + 1,)``; NaN where a window is empty.
-    """
-    total = daily.sum(axis=0)
-    sums = np.vstack([np.zeros(daily.shape[1]), daily.cumsum(axis=0)])
-    windows = sums[span:] - sums[:-span]
-    return np.array([js_distance(window, total - window) for window in windows])
-
-
-def calibrate(
-    daily: Mapping[str, NDArray[np.float64]], *, span: int, windows_per_alarm: float
-) -> DriftLimits:
-    """The limit of each column, so that all together alarm once in ``windows_per_alarm`` windows.
-
-    Args:
-        daily: By column, counts of shape ``(days, bins)`` in time order; the same days for all.
-        span: Days in a window.
-        windows_per_alarm: Windows without overlap in the time of one false alarm; above 1.
 
     Raises:
         MeasurementError: The baseline is too short to say how far normal windows wander.
 
-    >>> rng = np.random.default_rng(0)
-    >>> days = rng.multinomial(200, [0.25] * 4, size=60).astype(float)
-    >>> limits = calibrate({"x": days}, span=7, windows_per_alarm=13)
-    >>> limits.columns["x"]
-    0.1
+    >>> from aiguard_dagster.stats.effects import bins_effect, side_by_side
+    >>> days = np.random.default_rng(0).multinomial(200, [0.25] * 4, size=120).astype(float)
+    >>> found = calibrate(days, lambda a, b: side_by_side([bins_effect(a, b)]), span=7)
+    >>> bool(found.level(90) > found.level(30) > 0)
+    True
     """
-    days = min((counts.shape[0] for counts in daily.values()), default=0)
-    held = days // span
-    if held < MIN_WINDOWS:
-        msg = (
-            f"the baseline has {days} days, {held} windows of {span} days, and a false-alarm budget"
-            f" needs at least {MIN_WINDOWS}\n\nHint: record the baseline on at least"
-            f" {MIN_WINDOWS * span} days, shorten the window, or give an absolute limit."
+    days = len(cells)
+    windows = days // max(span, 1)
+    if windows < FEWEST_PARTS:
+        what = (
+            f"the baseline has {days} days, {windows} windows of {span} days, and a false-alarm"
+            f" budget needs at least {FEWEST_PARTS}"
         )
-        raise MeasurementError(msg)
-    share = windows_per_alarm * len(daily)
-    columns = {
-        name: float(np.clip(_limit(null_distances(counts, span=span), share), EFFECT_FLOOR, 1.0))
-        for name, counts in daily.items()
-    }
-    return DriftLimits(columns=columns, windows=held)
+        hint = (
+            f"record the baseline on at least {FEWEST_PARTS * span} days, shorten the window, or"
+            " give an absolute limit."
+        )
+        raise MeasurementError(with_hint(what, hint))
+    sums = np.vstack([np.zeros(cells.shape[1]), cells.cumsum(axis=0)])
+    current = sums[span:] - sums[:-span]
+    parts = min(windows, MOST_PARTS)
+    part_of = np.minimum(np.arange(len(current)) * parts // len(current), parts - 1)
+    rest = np.empty_like(current)
+    for part in range(parts):
+        inside = np.flatnonzero(part_of == part)
+        rest[inside] = sums[-1] - (sums[inside[-1] + span] - sums[inside[0]])
+    effects = compare(current, rest)
+    excess = effects.squared - effects.noise
+    without = [_mean_excess(excess[part_of != part]) for part in range(parts)]
+    variance, freedom = _spread(effects, np.array(without)[part_of])
+    found = score(effects.squared, variance, freedom)
+    known = np.isfinite(found).any(axis=1)
+    scores = np.where(np.isfinite(found), found, -np.inf)[known].max(axis=1, initial=-np.inf)
+    if len(scores) < FEWEST_PARTS:
+        what = f"the baseline has rows in {len(scores)} windows of {span} days only"
+        raise MeasurementError(with_hint(what, "record it on days that have rows."))
+    stretch = min(span, len(scores))
+    views = np.lib.stride_tricks.sliding_window_view(scores, stretch)
+    return Calibration(
+        span=span,
+        days=days,
+        wander=_mean_excess(excess),
+        scores=scores,
+        extremes=np.sort(views.max(axis=1)),
+    )
 
 
-def _limit(distances: NDArray[np.float64], period: float) -> float:
-    """The return level of one column; the floor where no window held a value."""
-    known = distances[np.isfinite(distances)]
-    return gumbel_return_level(known, period) if known.size else 0.0
+def _mean_excess(excess: Numbers) -> Numbers:
+    """By test, what real windows vary beyond sampling; 0 where they do not, or nothing is known."""
+    known = np.isfinite(excess)
+    total = np.where(known, excess, 0.0).sum(axis=0)
+    return np.asarray(np.maximum(total / np.maximum(known.sum(axis=0), 1), 0.0))
 
 
-def gumbel_return_level(maxima: NDArray[np.float64], period: float) -> float:
-    """The value that maxima exceed once in ``period`` draws, by a Gumbel fit of moments.
+def _spread(effects: Effects, wander: Numbers) -> tuple[Numbers, Numbers]:
+    """Variance of the effects and its degrees of freedom.
 
-    >>> draws = np.random.default_rng(0).gumbel(size=100_000)
-    >>> round(gumbel_return_level(draws, 100), 1)
-    4.6
+    Real windows may wander along one line only, so that part has one degree of freedom; the sum's
+    are Satterthwaite's (Biometrics Bulletin 2, 1946).
     """
-    scale = float(np.std(maxima)) * math.sqrt(6) / math.pi
-    location = float(np.mean(maxima)) - np.euler_gamma * scale
-    return location - scale * math.log(-math.log1p(-1 / period))
+    variance = effects.noise + wander
+    with np.errstate(invalid="ignore", divide="ignore"):
+        freedom = variance**2 / (effects.noise**2 / effects.freedom + wander**2)
+    return variance, np.where(variance > 0, freedom, 1.0)
+
+
+def _tail_quantile(ordered: Sequence[float] | Numbers, chance: float) -> float:
+    """The value that is exceeded with this chance: seen, or by an exponential tail beyond it."""
+    values = np.asarray(ordered, dtype=float)
+    top = min(max(round(len(values) * TAIL), FEWEST_IN_TAIL), len(values) - 1)
+    share = top / len(values)
+    if chance >= share:
+        return float(np.quantile(values, 1 - chance))
+    threshold = float(values[-top - 1])
+    mean_excess = float((values[-top:] - threshold).mean())
+    return threshold + mean_excess * float(np.log(share / chance))

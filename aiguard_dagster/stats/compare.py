@@ -2,7 +2,6 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
@@ -127,5 +126,5 @@ def _usable(*columns: NDArray[np.generic]) -> list[NDArray[np.generic]]:
 
 
 def _metric(metric: str, blocks: list[Outcomes], drawn: NDArray[np.integer]) -> float:
-    value = metric_value(metric, reduce(merge_outcomes, (blocks[i] for i in drawn)))
+    value = metric_value(metric, merge_outcomes([blocks[i] for i in drawn]))
     return float("nan") if value is None else value

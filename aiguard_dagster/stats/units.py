@@ -43,7 +43,7 @@ class Medians:
 
 def full_days(days: Sequence[ColumnProfile]) -> tuple[list[ColumnProfile], float]:
     """The days with at least half as many values as the median day, and at least 2; that half."""
-    values = [day.rows - day.nulls for day in days]
+    values = [day.rows - day.missing for day in days]
     half = max(2.0, float(np.median(values)) / 2) if values else 2.0
     return [day for day, number in zip(days, values, strict=True) if number >= half], half
 
@@ -88,11 +88,11 @@ def median_span(column: ColumnProfile, grid: NumericGrid) -> Span | None:
 
     None where there is no finite value, or where infinities are so many that they could be it.
 
-    >>> column = ColumnProfile(rows=4, nulls=0, infinite=0, counts=(1, 3), lowest=1, highest=4)
+    >>> column = ColumnProfile(rows=4, counts=(1, 3), lowest=1, highest=4)
     >>> median_span(column, NumericGrid((2.0,)))
     (2.0, 4)
     """
-    known = column.rows - column.nulls
+    known = column.rows - column.missing
     if column.lowest is None or column.highest is None or 2 * column.infinite >= known:
         return None
     below = list(accumulate(column.counts))

@@ -34,7 +34,7 @@ def test_every_rule_is_explained_with_its_asset_and_its_owner(path):
         ({"signal": COMPLETE, "limit": 0.995}, "At least 99.5% of features"),
         ({"signal": RECALL, "limit": 0.95}, "the recall of scores must be at least 95%"),
         ({"signal": COST, "limit": 2.5}, "predictions in scores must be at most 2.5"),
-        ({"signal": DRIFT, "limit": 0.2}, "a Jensen-Shannon distance of at most 0.2"),
+        ({"signal": DRIFT, "limit": 0.2}, "an effect of at most 0.2 standard deviations"),
         ({"signal": DRIFT, "limit": {"false_alarm_every": "90d"}}, "one false alarm in 90 days"),
         ({"signal": FRESH, "grace": "36h"}, "If that fails for 36 hours"),
         ({"signal": FRESH}, "As soon as that fails"),

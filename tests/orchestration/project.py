@@ -53,7 +53,7 @@ SCHEMA = {
 DRIFT = {
     "name": "drift",
     "signal": {"kind": "drift", "table": "features", "window": "2d", "min_samples": 24},
-    "limit": 0.4,
+    "limit": 1.2,
     "grace": "1d",
 }
 ERROR = {

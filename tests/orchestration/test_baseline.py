@@ -86,7 +86,12 @@ def test_profile_grid_metrics_and_cost_come_back_as_they_were_recorded(uri):
     assert recorded.tables["features"].total.rows == DAYS * 24
     assert len(recorded.tables["features"].days) == DAYS
     assert set(recorded.tables["features"].grid.columns) == {"load", "kind"}
-    assert set(recorded.tables["predictions"].grid.columns) == {"said"}
+    assert list(recorded.tables["predictions"].grid.columns) == [
+        "said",
+        "was",
+        "said - was",
+        "cost",
+    ]
 
 
 def test_pandas_and_arrow_give_the_baseline_that_polars_gives(uri):

@@ -93,8 +93,8 @@ def test_each_rule_tells_what_moved(new_project):
         DELTA_RULES, "breach"
     )
     drift, error, bill = (project.points(rule)[-1] for rule in DELTA_RULES)
-    assert "worst: load (mean 112 → 1.11e+03" in drift.reason
-    assert drift.limit == 0.4
+    assert "worst: load (up: mean 111.5 → 1112" in drift.reason
+    assert drift.limit == 1.2
     assert (error.value, error.limit) == (pytest.approx(1110.5), pytest.approx(2.0))
     assert (bill.value, bill.limit) == (pytest.approx(2.0), pytest.approx(1.5))
 

@@ -4,8 +4,10 @@ from datetime import datetime
 
 import polars as pl
 
+from aiguard_dagster.adapters.engines.engine import Plan
+from aiguard_dagster.adapters.engines.grids import choose_grid
+from aiguard_dagster.adapters.engines.polars import PolarsEngine
 from aiguard_dagster.adapters.tables.frames import as_lazy
-from aiguard_dagster.adapters.tables.profiling import choose_grid, profile_days
 from aiguard_dagster.signals.baseline import TableBaseline
 from tests.signals.batches import RENTALS, TABLE
 
@@ -21,8 +23,11 @@ SKY = RENTALS.with_columns(
 def accepted_of(rows, table=TABLE):
     """The baseline of a table."""
     frame = as_lazy(rows)
-    grid = choose_grid(frame, table)
-    return TableBaseline(grid=grid, days=profile_days(frame, table, grid), types={})
+    engine = PolarsEngine(frame)
+    grid = choose_grid(engine, table)
+    return TableBaseline(
+        grid=grid, days=engine.profiles(Plan(table=table, grid=grid, by="day")), types={}
+    )
 
 
 YEAR = accepted_of(

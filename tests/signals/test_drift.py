@@ -13,7 +13,6 @@ from tests.signals.batches import ENGINES, said
 from tests.signals.windows import (
     ACCEPTED,
     BASELINE,
-    GRIDS,
     INPUTS,
     between,
     judged,
@@ -32,7 +31,7 @@ def drift(rows, *, limit=BUDGET, days=14, engine="polars", **more):
     return judged({**DRIFT, **more}, batches, limit=limit, days=days)
 
 
-@pytest.mark.parametrize("limit", [BUDGET, 0.5])
+@pytest.mark.parametrize("limit", [BUDGET, 2])
 def test_all_engines_measure_the_same_drift(limit):
     found = [drift(WINDOW, limit=limit, engine=engine) for engine in ENGINES]
     assert len({said(evaluation) for evaluation in found}) == 1
@@ -51,11 +50,12 @@ def test_the_value_is_the_worst_column_s_and_all_are_named_worst_first():
 @pytest.mark.parametrize(
     ("change", "column", "told"),
     [
-        ({"hum": pl.col("hum") / 4}, "hum", "mean"),
-        ({"hum": pl.lit(None, dtype=pl.Float64)}, "hum", "nulls 0.0% → 100.0%"),
-        ({"hum": pl.lit(float("nan"))}, "hum", "nulls 0.0% → 100.0%"),
-        ({"windspeed": pl.lit(0.0)}, "windspeed", "mean"),
-        ({"weathersit": pl.lit("stormy")}, "weathersit", "nulls 0.0% → 100.0%"),
+        ({"hum": pl.col("hum") / 4}, "hum", "down: mean 0.6"),
+        ({"hum": pl.lit(None, dtype=pl.Float64)}, "hum", "more nulls: 0.0% → 100.0%"),
+        ({"hum": pl.lit(float("nan"))}, "hum", "more nulls: 0.0% → 100.0%"),
+        ({"windspeed": pl.col("windspeed") * 2}, "windspeed", "up: mean 0.1"),
+        ({"windspeed": pl.lit(0.5)}, "windspeed", "up: mean 0.1"),
+        ({"weathersit": pl.lit("stormy")}, "weathersit", "more nulls: 0.0% → 100.0%"),
     ],
 )
 def test_a_column_that_moved_is_a_breach_and_told_in_its_own_unit(change, column, told):
@@ -93,11 +93,38 @@ def test_only_the_columns_asked_for_are_compared():
 def test_with_a_budget_each_column_is_measured_by_its_own_limit():
     found = drift(WINDOW)
     assert found.threshold.value == 1
-    assert found.threshold.source.startswith("of its limit for one false alarm in 90d, from 26")
+    assert found.threshold.source == (
+        "of its limit for one false alarm in 90d, from 365 days of baseline"
+    )
     worst = found.measurement.parts[0]
     assert worst.value == found.measurement.value
-    distance, limit = (float(word.split()[-1]) for word in worst.text.split(";")[1].split(","))
-    assert worst.value == pytest.approx(distance / limit, rel=0.02)
+    effect, limit = (float(word.split()[-1]) for word in worst.text.split(";")[1].split(","))
+    assert worst.value == pytest.approx(effect / limit, rel=0.1)
+
+
+def test_a_budget_beyond_the_baseline_is_extrapolated_and_says_so():
+    found = drift(WINDOW, limit={"false_alarm_every": "1000d"})
+    assert found.threshold.source == (
+        "of its limit for one false alarm in 1000d, from 365 days of baseline, which support one in"
+        " 365d: beyond, the limit is extrapolated"
+    )
+    assert found.measurement.value < drift(WINDOW).measurement.value
+
+
+def test_no_effect_below_the_least_is_a_breach_with_a_budget():
+    broken = WINDOW.with_columns(pl.col("hum") / 4)
+    assert drift(broken).verdict is BREACH
+    quiet = drift(broken, min_effect=4)
+    assert quiet.verdict is OK
+    assert "limit 4" in quiet.measurement.parts[0].text
+
+
+def test_each_part_shows_the_shares_then_and_now():
+    found = drift(WINDOW.with_columns(hum=pl.lit(2.0)))
+    chart = found.measurement.parts[0].chart
+    assert chart.labels[-1] == "above 1"
+    assert (chart.before[-1], chart.now[-1]) == (0, 1)
+    assert sum(chart.before) == pytest.approx(1)
 
 
 def test_missing_days_lower_the_coverage_until_it_is_inconclusive():
@@ -110,10 +137,13 @@ def test_missing_days_lower_the_coverage_until_it_is_inconclusive():
 
 
 def test_fewer_days_are_judged_by_what_so_few_days_may_do():
-    whole = judged(DRIFT, profiles(WINDOW), limit=BUDGET, days=14)
-    part = judged({**DRIFT, "min_coverage": 0.1}, profiles(WINDOW)[:3], limit=BUDGET, days=14)
-    assert "from 26 windows" in whole.threshold.source
-    assert "from 121 windows" in part.threshold.source
+    asked = {**DRIFT, "min_coverage": 0.1, "columns": ["hum"]}
+    three = judged(asked, profiles(WINDOW)[:3], limit=BUDGET, days=14)
+    same = judged(asked, profiles(WINDOW)[:3], limit=BUDGET, days=3)
+    assert three.measurement.parts[0].text == same.measurement.parts[0].text
+    whole = judged(asked, profiles(WINDOW), limit=BUDGET, days=14)
+    limits = [float(e.measurement.parts[0].text.split()[-1]) for e in (three, whole)]
+    assert limits[0] > limits[1]
 
 
 def test_no_profile_and_profiles_of_no_rows_are_inconclusive():
@@ -167,24 +197,47 @@ def test_a_table_the_baseline_does_not_hold_is_an_error():
 def test_predictions_drift_too():
     signal = {"kind": "drift", "table": "predictions"}
     higher = WINDOW.with_columns(said=pl.col("said") * 3)
-    assert GRIDS["predictions"].columns.keys() == {"said"}
     found = judged(signal, profiles(higher, "predictions"), limit=BUDGET, days=14)
-    assert found.verdict is BREACH
+    assert (found.verdict, found.measurement.parts[0].name) == (BREACH, "said")
+    assert len(found.measurement.parts) == 1
 
 
-def test_a_window_is_the_sum_of_its_days_whoever_predicted_them():
+def test_the_label_is_compared_when_it_is_named_and_late_labels_are_no_drift():
+    signal = {"kind": "drift", "table": "predictions", "columns": ["cnt"]}
+    late = WINDOW.with_columns(cnt=pl.when(pl.col("hr") < 6).then("cnt"))
+    assert judged(signal, profiles(late, "predictions"), limit=3, days=14).verdict is OK
+    none = WINDOW.with_columns(cnt=pl.lit(None, dtype=pl.Int64))
+    found = judged(signal, profiles(none, "predictions"), limit=3, days=14)
+    assert found.verdict is INCONCLUSIVE
+    higher = WINDOW.with_columns(pl.col("cnt") * 30)
+    assert judged(signal, profiles(higher, "predictions"), limit=2, days=14).verdict is BREACH
+
+
+def test_of_predictions_the_champion_s_own_count():
     days = profiles(WINDOW.with_columns(version=pl.lit("2")), "predictions")
     current = WindowProfiles(window=None, batches=days, expected=14, champion="1")
-    assert current.rows() == merge_all(day.parts["2"] for day in days)
-    assert current.champion_rows().rows == 0
+    assert current.champion_rows().rows == current.champion_profile().rows == 0
+    theirs = replace(current, champion="2")
+    assert theirs.champion_profile() == merge_all(day.parts["2"] for day in days)
+    signal = {"kind": "drift", "table": "predictions"}
+    found = judged(signal, days, limit=BUDGET, days=14)
+    assert (found.verdict, found.measurement.note) == (
+        INCONCLUSIVE,
+        "no row of v1 in the window",
+    )
 
 
-@pytest.mark.parametrize("statistic", ["jensen_shannon", "psi", "total_variation", "ks"])
+@pytest.mark.parametrize(
+    "statistic",
+    ["effect", "jensen_shannon", "psi", "total_variation", "ks", "wasserstein", "cramers_v"],
+)
 def test_every_statistic_is_quiet_where_nothing_changed_and_sees_another_unit(statistic):
     asked = {"limit": 0.4, "columns": ["hum", "windspeed"], "statistic": statistic}
     assert drift(ACCEPTED, **asked).measurement.value == pytest.approx(0, abs=0.05)
     found = drift(WINDOW.with_columns(pl.col("hum") / 4), **asked)
-    assert (found.verdict, found.measurement.parts[0].name) == (BREACH, "hum")
+    assert found.measurement.parts[0].name == "hum"
+    assert found.measurement.value > drift(WINDOW, **asked).measurement.value
+    assert found.verdict is BREACH
 
 
 def test_a_column_without_numbers_has_no_ks_and_is_told():

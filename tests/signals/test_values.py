@@ -150,16 +150,16 @@ def test_a_baseline_of_a_few_days_does_not_ask_columns_to_vary():
 @pytest.mark.parametrize("engine", ENGINES)
 def test_what_the_baseline_counted_as_other_cannot_be_called_unseen(engine):
     start = datetime(2012, 1, 1)
-    names = [f"station {number}" for number in range(70)]
+    names = [f"station {number}" for number in range(1_010)]
     rows = pl.DataFrame(
         {
-            "timestamp": [start + timedelta(hours=hour) for hour in range(24 * 70)],
-            "station": [names[hour % 70] for hour in range(24 * 70)],
+            "timestamp": [start + timedelta(hours=hour) for hour in range(24 * 210)],
+            "station": [names[hour % 1_010] for hour in range(24 * 210)],
         }
     )
     baseline = accepted_of(rows)
     known = baseline.grid.columns["station"].categories
-    batch = pl.DataFrame({"station": [known[0], known[1], "station 99", "station 98"]})
+    batch = pl.DataFrame({"station": [known[0], known[1], "station 1010", "station 1011"]})
     found = compared(batch, "station", baseline=baseline, engine=engine)
     assert (found.verdict, found.measurement.value, found.measurement.n) == (OK, 0, 2)
     assert found.measurement.coverage == 0.5

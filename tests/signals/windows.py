@@ -4,13 +4,16 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from aiguard_dagster.adapters.tables.frames import as_lazy
-from aiguard_dagster.adapters.tables.profiling import choose_grid, profile_days, profile_table
+from aiguard_dagster.adapters.engines.engine import Plan
+from aiguard_dagster.adapters.engines.grids import choose_grid, late_columns, outcome_columns
+from aiguard_dagster.adapters.engines.open import engine_of
 from aiguard_dagster.core.spec import Table
 from aiguard_dagster.core.verdicts import Window
-from aiguard_dagster.signals.baseline import Baseline, DriftReference, TableBaseline
+from aiguard_dagster.signals.baseline import Baseline, TableBaseline
+from aiguard_dagster.signals.drift_reference import DriftReference
 from aiguard_dagster.signals.measure import evaluate_window
 from aiguard_dagster.signals.window import WindowProfiles
+from aiguard_dagster.stats.profile import BatchProfile
 from tests.signals.batches import ENGINES, RENTALS, rule_of
 
 DAY = timedelta(days=1)
@@ -38,8 +41,8 @@ def between(start, days):
 
 ACCEPTED = between("2011-06-01", 365)
 GRIDS = {
-    "features": choose_grid(ACCEPTED.lazy().select(INPUTS), FEATURES),
-    "predictions": choose_grid(ACCEPTED.lazy(), PREDICTIONS),
+    "features": choose_grid(engine_of(ACCEPTED.select(INPUTS)), FEATURES),
+    "predictions": choose_grid(engine_of(ACCEPTED), PREDICTIONS),
 }
 BASELINE = Baseline(
     guard="bike_demand",
@@ -48,7 +51,11 @@ BASELINE = Baseline(
     recorded_at=datetime(2012, 6, 1, tzinfo=UTC),
     tables={
         name: TableBaseline(
-            grid=GRIDS[name], days=profile_days(ACCEPTED.lazy(), table, GRIDS[name]), types={}
+            grid=GRIDS[name],
+            days=engine_of(ACCEPTED).profiles(Plan(table=table, grid=GRIDS[name], by="day")),
+            types={},
+            late=late_columns(table),
+            outcomes=outcome_columns(table),
         )
         for name, table in TABLES.items()
     },
@@ -61,13 +68,9 @@ def profiles(rows, table="features", *, engine="polars", grid=None, confusion=Fa
     """One profile a day, as an asset would have made them."""
     by_day = rows.with_columns(day=pl.col("timestamp").dt.date())
     days = by_day.partition_by("day", include_key=False)
+    plan = Plan(table=TABLES[table], grid=grid or GRIDS[table], classes=confusion)
     return [
-        profile_table(
-            as_lazy(ENGINES[engine](day)),
-            TABLES[table],
-            grid or GRIDS[table],
-            confusion=confusion,
-        )
+        BatchProfile(grid_id=plan.grid.id, parts=engine_of(ENGINES[engine](day)).profiles(plan))
         for day in days
     ]
 

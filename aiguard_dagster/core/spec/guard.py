@@ -85,10 +85,15 @@ class Table(Spec):
     prediction: Column | None = None
     label: Column | None = None
     """The outcome's column; null until it is known."""
+    score: Column | None = None
+    """The column with the score behind the prediction: the probability of the positive class, 0 to
+    1."""
     model_version: Column | None = None
     """The column that says which version made the prediction."""
     cost: Column | None = None
     """The column with the cost of each prediction."""
+    latency: Column | None = None
+    """The column with how long each prediction took, in any unit."""
     time_zone: Zone = "UTC"
     """Where naive times of the time column are meant, such as ``America/New_York``."""
     source: Source | None = None

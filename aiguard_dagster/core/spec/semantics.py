@@ -9,6 +9,7 @@ from aiguard_dagster.core.errors import Problem
 from aiguard_dagster.core.spec.guard import Action, Guard, Rule
 from aiguard_dagster.core.spec.limits import AbsoluteLimit, BaselineLimit, FalseAlarmLimit
 from aiguard_dagster.core.spec.signals import Custom, DeltaSignal, Drift, Performance
+from aiguard_dagster.core.spec.signals.drift import SHORTEST
 from aiguard_dagster.core.words import did_you_mean
 
 Found = tuple[str, str, str]
@@ -128,6 +129,9 @@ def _budget(rule: Rule, every: timedelta, where: str) -> Iterator[Found]:
         subject = signal.subject if isinstance(signal, Drift) else signal.kind
         what = f"{subject} cannot be calibrated to a false-alarm budget"
         yield (where, what, f"choose {signal.limits.choices}.")
+    elif signal.window < SHORTEST:
+        what = f"a window of {format_duration(signal.window)} cannot be calibrated"
+        yield (where, what, "baselines are kept by day: make the window 1d or more.")
     elif every <= signal.window:
         window = format_duration(signal.window)
         what = f"{format_duration(every)} can never be met: one window alone is {window}"

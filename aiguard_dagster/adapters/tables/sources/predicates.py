@@ -6,7 +6,7 @@ from operator import and_, or_
 
 import polars as pl
 
-from aiguard_dagster.adapters.tables.profiling import utc
+from aiguard_dagster.adapters.tables.times import utc
 from aiguard_dagster.core.errors import MeasurementError
 from aiguard_dagster.core.partition import Partition
 from aiguard_dagster.core.spec import Table

@@ -1,0 +1,68 @@
+"""What the rules of a guard ask of the profiles of one table."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aiguard_dagster.core.spec import Drift, Guard, Performance
+
+if TYPE_CHECKING:
+    from aiguard_dagster.adapters.engines.engine import Plan
+    from aiguard_dagster.stats.grid import Grid
+
+CLASSIFICATION = frozenset({"accuracy", "precision", "recall", "f1"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What is to be counted beyond the columns of every profile.
+
+    Attributes:
+        classes: Label against prediction, for classification.
+        columns: Columns that rules name, whatever the table is.
+        residuals: Columns by whose bins residuals are summed.
+        joint: Columns that are watched together; all numbers where it is empty, none where None.
+    """
+
+    classes: bool
+    columns: tuple[str, ...]
+    residuals: tuple[str, ...]
+    joint: tuple[str, ...] | None
+
+
+def asked_of(guard: Guard, table: str) -> Asked:
+    """Gather what the rules on a table need."""
+    spec = guard.tables[table]
+    signals = [rule.signal for rule in guard.rules if rule.signal.table == table]
+    drifts = [signal for signal in signals if isinstance(signal, Drift)]
+    by_default = tuple(name for name in (spec.score or spec.prediction,) if name)
+    joint = [signal.columns or () for signal in drifts if signal.of == "joint"]
+    return Asked(
+        classes=any(isinstance(s, Performance) and s.metric in CLASSIFICATION for s in signals),
+        columns=_once(c for signal in drifts for c in signal.columns or ()),
+        residuals=_once(
+            c for signal in drifts if signal.of == "concept" for c in signal.columns or by_default
+        ),
+        joint=None
+        if not joint
+        else ()
+        if () in joint
+        else _once(c for each in joint for c in each),
+    )
+
+
+def plan_of(guard: Guard, table: str, grid: "Grid") -> "Plan":
+    """What to count of a batch."""
+    from aiguard_dagster.adapters.engines.engine import Plan
+
+    asked = asked_of(guard, table)
+    return Plan(
+        table=guard.tables[table],
+        grid=grid,
+        classes=asked.classes,
+        residuals=tuple(name for name in asked.residuals if name in grid.columns),
+    )
+
+
+def _once(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(names))
