@@ -84,19 +84,67 @@ def record(guard_file: Path, model_version: str, data: tuple[str, ...], tracking
 
     from aiguard_dagster.orchestration.baseline import record_baseline
 
-    guards = _load(guard_file)
-    if len(guards) != 1:
-        msg = f"{guard_file} holds {len(guards)} guards\n\nHint: name the file of one."
-        raise click.ClickException(msg)
-    tables = _tables(guards[0], data)
+    guard = _only(guard_file)
+    tables = _tables(guard, data)
     try:
         found = record_baseline(
-            guards[0], version=model_version, data=tables, tracking_uri=tracking_uri
+            guard, version=model_version, data=tables, tracking_uri=tracking_uri
         )
     except (AIGuardError, OSError, PolarsError) as error:
         raise click.ClickException(str(error)) from None
     metrics = ", ".join(f"{name} {value:.4g}" for name, value in found.metrics.items())
     click.echo(f"{found.model} v{found.version}: baseline of {found.guard} recorded. {metrics}")
+
+
+@main.command()
+@click.argument("guard_file", type=click.Path(path_type=Path))
+@click.option(
+    "--model-version", help="The version whose baseline is meant; the champion's if not given."
+)
+@click.option(
+    "--tracking-uri",
+    envvar="MLFLOW_TRACKING_URI",
+    show_envvar=True,
+    required=True,
+    help="Where MLflow is: http://… or sqlite:///….",
+)
+@click.option(
+    "--plot",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="A folder to draw into: how strange the baseline's own windows were, and the limit.",
+)
+def calibrate(
+    guard_file: Path, model_version: str | None, tracking_uri: str, plot: Path | None
+) -> None:
+    """Tell what each rule's limit is on a baseline, the budget it meets, and what it would see."""
+    from aiguard_dagster.orchestration.baseline import baseline_of
+    from aiguard_dagster.report.calibration import plots, report
+    from aiguard_dagster.signals.calibrated import calibrate_guard
+
+    guard = _only(guard_file)
+    try:
+        accepted = baseline_of(guard, tracking_uri=tracking_uri, version=model_version)
+        found = calibrate_guard(guard, accepted)
+    except AIGuardError as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(report(guard, accepted.version, found))
+    if plot is not None:
+        plot.mkdir(parents=True, exist_ok=True)
+        for name, drawing in plots(found).items():
+            file = plot / f"{name}.svg"
+            file.write_text(drawing, encoding="utf-8")
+            click.echo(f"drawn: {file}")
+    if any(each.problem for each in found):
+        sys.exit(1)
+
+
+def _only(path: Path) -> Guard:
+    """The one guard of a file."""
+    guards = _load(path)
+    if len(guards) != 1:
+        msg = f"{path} holds {len(guards)} guards\n\nHint: name the file of one."
+        raise click.ClickException(msg)
+    return guards[0]
 
 
 def _load(path: Path) -> tuple[Guard, ...]:
@@ -132,13 +180,16 @@ def _rows(file: str) -> "pl.LazyFrame":
 
     csv = file.lower().endswith(".csv")
     try:
-        rows = pl.scan_csv(file, try_parse_dates=True) if csv else pl.scan_parquet(file)
-        return rows.collect().lazy()
+        if csv:
+            return pl.scan_csv(file, try_parse_dates=True).collect().lazy()
+        rows = pl.scan_parquet(file)
+        rows.collect_schema()
     except FileNotFoundError:
         raise _misused(file, "there is no such file", "check the path.") from None
     except (OSError, pl.exceptions.PolarsError) as error:
         what = f"cannot be read as {'CSV' if csv else 'Parquet'} ({type(error).__name__})"
         raise _misused(file, what, "give Parquet, or CSV in a file named .csv.") from None
+    return rows  # Not read yet: there may be more than fits into memory.
 
 
 def _misused(item: str, what: str, hint: str) -> click.ClickException:

@@ -316,3 +316,80 @@ def test_a_baseline_is_recorded_from_csv_and_only_once(here):
     assert (first.exit_code, second.exit_code) == (0, 1), first.output
     assert first.stdout == "bike_demand v1: baseline of bike_demand recorded. mae 2\n"
     assert "has a baseline" in second.stderr
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory):
+    """A registered version with 42 days of baseline for the example's guard."""
+    folder = tmp_path_factory.mktemp("calibrate")
+    uri = f"sqlite:///{folder / 'mlflow.db'}"
+    client = connect(uri)
+    client.create_registered_model("bike_demand")
+    client.create_model_version("bike_demand", "s3://nowhere/model")
+    first = datetime(2026, 1, 1)
+    hours = [f"{first + timedelta(hours=hour)}" for hour in range(42 * 24)]
+    rows = "".join(f"{hour},{(number * 7919) % 101}\n" for number, hour in enumerate(hours))
+    (folder / "features.csv").write_text(f"timestamp,temp\n{rows}")
+    rows = "".join(f"{hour},10,12,1\n" for hour in hours)
+    (folder / "p.csv").write_text(f"timestamp,predicted,cnt,model_version\n{rows}")
+    files = (f"features={folder / 'features.csv'}", f"predictions={folder / 'p.csv'}")
+    result = record(*files, uri=uri)
+    assert result.exit_code == 0, result.output
+    return uri
+
+
+def calibrate(uri, *options, guard=None):
+    guard = guard or named(GOOD, "bike_demand")
+    return aiguard("calibrate", guard, "--tracking-uri", uri, *options)
+
+
+def test_calibrate_tells_limit_budget_and_what_would_be_seen(recorded, tmp_path):
+    result = calibrate(recorded, "--model-version", 1, "--plot", tmp_path / "plots")
+
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert lines[0] == "bike_demand on the baseline of v1"
+    assert "feature_drift: drift of hourly_features, windows of 14d" in lines
+    assert "  limit: calibrated to one false alarm in 90d" in lines
+    assert "  a usual window has 336 rows; the baseline has 42 days" in lines
+    assert any(
+        line.startswith("  not met by the baseline alone: 42 days support one false alarm in 42d.")
+        for line in lines
+    )
+    assert any(line.startswith("  temp ") and "mean by " in line for line in lines)
+    assert "forecast_error: performance of demand_predictions, windows of 3d" in lines
+    assert "  on the baseline's own 14 windows it is in breach 0 times" in lines
+    drawing = (tmp_path / "plots" / "feature_drift.svg").read_text()
+    assert drawing.startswith("<svg ")
+    assert "29 windows of the baseline" in drawing
+
+
+def test_calibrate_needs_a_version_where_there_is_no_champion(recorded):
+    result = calibrate(recorded)
+
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "bike_demand has no champion (alias:champion)" in result.stderr
+    assert "Hint: name a version with --model-version." in result.stderr
+
+
+def test_calibrate_without_a_baseline_says_how_to_record_one(recorded):
+    guard = (
+        named(GOOD, "bike_demand").read_text().replace("name: bike_demand\n", "name: other\n", 1)
+    )
+    file = Path(recorded.removeprefix("sqlite:///")).with_name("other.yaml")
+    file.write_text(guard)
+    result = calibrate(recorded, "--model-version", 1, guard=file)
+
+    assert result.exit_code == 1
+    assert "aiguard baseline record" in result.stderr
+
+
+def test_calibrate_fails_where_a_rule_cannot_be_calibrated(recorded, tmp_path):
+    text = named(GOOD, "bike_demand").read_text()
+    longer = text.replace("window: 14d", "window: 21d")
+    (tmp_path / "longer.yaml").write_text(longer)
+
+    result = calibrate(recorded, "--model-version", 1, guard=tmp_path / "longer.yaml")
+
+    assert result.exit_code == 1
+    assert "  the baseline has 42 days, 2 windows of 21 days" in result.stdout

@@ -14,6 +14,7 @@ from aiguard_dagster.adapters.mlflow.client import connect
 from aiguard_dagster.adapters.mlflow.registry import ModelRegistry
 from aiguard_dagster.core.errors import MeasurementError
 from aiguard_dagster.core.spec import Drift, FalseAlarmLimit, Guard, Performance
+from aiguard_dagster.core.words import with_hint
 from aiguard_dagster.orchestration.asked import asked_of, plan_of
 from aiguard_dagster.orchestration.clock import wall_clock
 
@@ -94,17 +95,43 @@ def record_baseline(
     return baseline
 
 
+def baseline_of(guard: Guard, *, tracking_uri: str, version: str | None = None) -> "Baseline":
+    """The baseline that was recorded with a version.
+
+    Args:
+        guard: The guard it was recorded for.
+        tracking_uri: MLflow's tracking URI.
+        version: The registered model's version; the champion when left out.
+
+    Raises:
+        MeasurementError: There is no champion, no baseline, or it was changed.
+        ActionError: MLflow does not answer.
+    """
+    from aiguard_dagster.orchestration.accepted import load_accepted
+
+    if guard.model is None:
+        msg = f"{guard.name} has no model\n\nHint: declare model: in the guard."
+        raise MeasurementError(msg)
+    registry = ModelRegistry(connect(tracking_uri), guard.model)
+    chosen = version or registry.champion()
+    if chosen is None:
+        what = f"{guard.model.name} has no champion ({registry.pointer})"
+        raise MeasurementError(with_hint(what, "name a version with --model-version."))
+    return load_accepted(registry, chosen, guard).baseline
+
+
 def _require_length(guard: Guard, tables: Mapping[str, "TableBaseline"]) -> None:
-    """Raise unless false-alarm budgets can be calibrated on this data; later would be too late."""
+    """Raise unless drift can be measured and calibrated on this data; later is too late."""
     from aiguard_dagster.signals.drift_reference import DriftReference
 
     for rule in guard.rules:
-        signal, limit = rule.signal, rule.limit
-        if isinstance(signal, Drift) and isinstance(limit, FalseAlarmLimit):
+        signal = rule.signal
+        if isinstance(signal, Drift):
             reference = DriftReference(tables[signal.table])
             try:
                 columns = reference.columns(signal)
-                reference.calibration(signal.of, columns, signal.window.days)
+                if isinstance(rule.limit, FalseAlarmLimit):
+                    reference.calibration(signal.of, columns, signal.window.days)
             except MeasurementError as error:
                 msg = f"{guard.name}: {rule.name}: {error}"
                 raise MeasurementError(msg) from None

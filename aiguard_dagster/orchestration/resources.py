@@ -100,7 +100,7 @@ class ProfileStore(dg.ConfigurableIOManager):
         # A partition key is a user's text: quoted, it cannot leave its folder.
         parts = [quote(part, safe="").replace(".", "%2E") for part in key.path]
         name = "all" if partition is None else "p-" + quote(partition, safe="").replace(".", "%2E")
-        return "/".join([self.path.rstrip("/"), *parts, f"{name}.json"])
+        return "/".join([self.path.rstrip("/"), *parts, f"{name}.jsonl"])
 
 
 def _open(file: str) -> tuple[Any, str]:

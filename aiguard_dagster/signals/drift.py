@@ -23,8 +23,8 @@ def measure_drift(
     """Measure the worst column's distance from the baseline.
 
     With a false-alarm budget the value is the column's effect over its own calibrated limit, so 1
-    is the limit whatever the column; with an absolute limit it is the distance itself. Of predictions,
-    the champion's own count.
+    is the limit whatever the column; with an absolute limit it is the distance itself. Of
+    predictions, the champion's own count.
 
     Profiles on another grid than the baseline's do not count, which shows in the coverage.
 

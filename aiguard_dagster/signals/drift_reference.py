@@ -17,7 +17,11 @@ from aiguard_dagster.stats.contrast import (
 from aiguard_dagster.stats.effects import Numbers
 
 Columns = tuple[str, ...]
-RECORD = "record the baseline of a new version after the rule was added."
+HINTS: dict[Subject, str] = {
+    "columns": "its columns are {known}.",
+    "concept": "name columns of that table; a later rule needs a new version's baseline.",
+    "joint": "name columns of numbers that vary; a later rule needs a new version's baseline.",
+}
 
 
 class DriftReference:
@@ -54,7 +58,8 @@ class DriftReference:
                 "joint": "the baseline did not sum products of",
             }[signal.of]
             told = f"{what} {', '.join(unknown or ['any column'])}"
-            raise MeasurementError(told if signal.of == "columns" else with_hint(told, RECORD))
+            hint = HINTS[signal.of].format(known=", ".join(known) or "none")
+            raise MeasurementError(with_hint(told, hint))
         return wanted
 
     def _contrast(self, of: Subject, columns: Columns) -> Contrast:

@@ -1,6 +1,7 @@
 """What moved, in words that somebody who was just woken understands, and as a small chart."""
 
 import math
+import sys
 from collections.abc import Sequence
 from datetime import timedelta
 from itertools import pairwise
@@ -94,20 +95,19 @@ def bin_labels(grid: ColumnGrid) -> Sequence[str]:
         case NumericGrid():
             if not grid.edges:
                 return ["any number"]
-            low, *between, high = (_shown(edge, grid) for edge in grid.edges)
-            if not between:
-                return [f"below {low}", f"{low}", f"above {high}"]
-            ends = [low, *between, high]
+            ends = [_shown(edge, grid) for edge in grid.edges]
             inner = [f"{a} to {b}" if a != b else a for a, b in pairwise(ends)]
-            return [f"below {low}", *inner, f"above {high}"]
+            return [f"below {ends[0]}", *inner, f"above {ends[-1]}"]
         case _:
             assert_never(grid)
 
 
 def _shown(value: float, grid: NumericGrid) -> str:
+    if abs(value) < sys.float_info.min:  # The edge just below zero is zero to a reader.
+        value = 0.0
     if grid.reading == "age" and abs(value) < 1e10:  # noqa: PLR2004 - what a timedelta holds
-        sign = "-" if value < 0 else ""
-        return sign + format_duration(timedelta(seconds=round(abs(value))))
+        seconds = round(value)
+        return "-" * (seconds < 0) + format_duration(timedelta(seconds=abs(seconds)))
     return f"{value:.4g}{UNITS[grid.reading]}"
 
 
@@ -150,9 +150,7 @@ def _known(column: ColumnProfile) -> float:
 
 def _span_label(labels: Sequence[str]) -> str:
     first, last = labels[0].partition(" to "), labels[-1].partition(" to ")
-    if len(labels) == 1 or not first[1] or not last[1]:
-        return labels[0]
-    return f"{first[0]} to {last[2]}"
+    return labels[0] if len(labels) == 1 else f"{first[0]} to {last[2] or last[0]}"
 
 
 def how_outcomes_moved(name: str, now: Residuals, then: Residuals, grid: ColumnGrid) -> str:

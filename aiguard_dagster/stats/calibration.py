@@ -23,6 +23,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from aiguard_dagster.core.errors import MeasurementError
 from aiguard_dagster.core.words import with_hint
@@ -170,6 +171,16 @@ def calibrate(cells: Numbers, compare: Compare, *, span: int) -> Calibration:
     )
 
 
+def episodes(beyond: NDArray[np.bool_], span: int) -> int:
+    """Alarms in a row of verdicts: breaches less than a window apart are one.
+
+    >>> episodes(np.array([True, True, False, True, False, False, False, True]), 3)
+    2
+    """
+    places = np.flatnonzero(beyond)
+    return int(len(places) > 0) + int((np.diff(places) > span).sum())
+
+
 def _mean_excess(excess: Numbers) -> Numbers:
     """By test, what real windows vary beyond sampling; 0 where they do not, or nothing is known."""
     known = np.isfinite(excess)
@@ -194,8 +205,9 @@ def _tail_quantile(ordered: Sequence[float] | Numbers, chance: float) -> float:
     values = np.asarray(ordered, dtype=float)
     top = min(max(round(len(values) * TAIL), FEWEST_IN_TAIL), len(values) - 1)
     share = top / len(values)
-    if chance >= share:
-        return float(np.quantile(values, 1 - chance))
     threshold = float(values[-top - 1])
+    if chance >= share:
+        # Not beyond the threshold, where the tail begins: a rarer alarm has no lower limit.
+        return min(float(np.quantile(values, 1 - chance)), threshold)
     mean_excess = float((values[-top:] - threshold).mean())
     return threshold + mean_excess * float(np.log(share / chance))

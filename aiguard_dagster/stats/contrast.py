@@ -229,7 +229,7 @@ class JointContrast:
             means = sums / n[:, None]
             place = np.array([i * (i + 1) // 2 + i for i in range(width)])
             spread = np.sqrt(np.maximum(products[:, place] / n[:, None] - means**2, 0.0))
-            i, j = (np.array(side, dtype=int) for side in zip(*self._pairs, strict=True))
+            i, j = np.array(self._pairs, dtype=int).reshape(-1, 2).T
             together = products[:, i * (i + 1) // 2 + j] / n[:, None] - means[:, i] * means[:, j]
             found = together / (spread[:, i] * spread[:, j])
         return np.asarray(np.clip(found, -WELL_APART, WELL_APART))

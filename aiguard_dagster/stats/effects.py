@@ -64,7 +64,7 @@ def bins_effect(current: Numbers, baseline: Numbers) -> Effects:
 
     >>> found = bins_effect(np.array([[50.0, 50.0]]), np.array([[4_000.0, 6_000.0]]))
     >>> round(float(found.squared[0]) ** 0.5, 2), round(float(found.freedom[0]), 1)
-    (0.2, 2.0)
+    (0.2, 1.0)
     """
     n, m = current.sum(axis=1, keepdims=True), baseline.sum(axis=1, keepdims=True)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -76,7 +76,7 @@ def bins_effect(current: Numbers, baseline: Numbers) -> Effects:
         return Effects(
             squared=4 * ((np.sqrt(p) - np.sqrt(q)) ** 2).sum(axis=1),
             noise=free * (ours / n + theirs / m).sum(axis=1),
-            freedom=np.maximum(ours.sum(axis=1) ** 2 / (ours**2).sum(axis=1), 1.0),
+            freedom=np.maximum(free * ours.sum(axis=1) ** 2 / (ours**2).sum(axis=1), 1.0),
         )
 
 

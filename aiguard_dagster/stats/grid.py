@@ -140,7 +140,8 @@ def spread_of(values: NDArray[np.float64]) -> Spread | None:
         return None
     distinct = np.unique(finite[:: max(1, finite.size // 10_000)])
     distinct = np.unique(finite) if distinct.size <= DISTINCT else distinct
-    cuts = np.quantile(finite, LEVELS, method="lower")
+    # As np.quantile does it with method="lower", which subtracts, and so has an end of its range.
+    cuts = finite[(np.array(LEVELS) * (finite.size - 1)).astype(int)]
     return Spread(
         lowest=float(finite[0]),
         highest=float(finite[-1]),
@@ -172,7 +173,9 @@ def numeric_grid(spread: Spread | None, *, reading: Reading = "number") -> Numer
     ends = [_just_below(spread.lowest), spread.highest]
     if spread.distinct:
         distinct = np.array(spread.distinct)
-        inner = distinct[:-1] / 2 + distinct[1:] / 2
+        middle = distinct[:-1] / 2 + distinct[1:] / 2
+        # The middle of neighbours, with no number between them, may be the upper one.
+        inner = np.minimum(middle, _just_below(distinct[1:]))
     else:
         held, times = np.unique(np.array(spread.cuts), return_counts=True)
         inner = np.concatenate([held, _just_below(held[times > 1])])
@@ -181,7 +184,8 @@ def numeric_grid(spread: Spread | None, *, reading: Reading = "number") -> Numer
 
 
 def _just_below(value: Any) -> Any:  # noqa: ANN401 - one number or many
-    return np.nextafter(value, -np.inf)
+    with np.errstate(over="ignore"):  # Below the lowest number of all is no number.
+        return np.nextafter(value, -np.inf)
 
 
 def category_grid(

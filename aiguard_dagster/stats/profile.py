@@ -160,7 +160,7 @@ def merge_columns(parts: Sequence[ColumnProfile]) -> ColumnProfile:
     # From the first mean on, so that no digits are lost far from zero.
     start = next((part.mean for part in parts if part.finite), 0.0)
     mean = start + sum(part.finite * (part.mean - start) for part in parts) / max(finite, 1)
-    spread = sum(part.spread + part.finite * (part.mean - mean) ** 2 for part in parts)
+    spread = sum(part.spread + part.finite * _squared(part.mean - mean) for part in parts)
     return ColumnProfile(
         rows=sum(part.rows for part in parts),
         counts=_added(part.counts for part in parts),
@@ -229,6 +229,11 @@ def merge_all(profiles: Iterable[Profile]) -> Profile:
 def merge(a: Profile, b: Profile) -> Profile:
     """Add two profiles; see :func:`merge_all`."""
     return merge_all([a, b])
+
+
+def _squared(value: float) -> float:
+    """As a product, which may be infinite; a power raises an error then."""
+    return value * value
 
 
 def _added(rows: Iterable[Sequence[Any]]) -> tuple[Any, ...]:

@@ -56,7 +56,7 @@ def batch_from_bytes(content: bytes) -> BatchProfile:
     try:
         parts = {name: profile_from_json(part) for name, part in document["parts"].items()}
         return BatchProfile(grid_id=str(document["grid_id"]), parts=parts)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         msg = f"not a whole profile: {error!r}"
         raise MeasurementError(msg) from error
 

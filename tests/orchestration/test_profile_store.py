@@ -77,7 +77,7 @@ def test_keys_that_look_alike_are_kept_apart(store, tmp_path):
 def test_a_profile_is_replaced_whole_and_leaves_no_part_behind(store, tmp_path):
     write(store, "2026-01-01")
     write(store, "2026-01-01", rows=7)
-    assert [file.name for file in files(tmp_path)] == ["p-2026-01-01.json"]
+    assert [file.name for file in files(tmp_path)] == ["p-2026-01-01.jsonl"]
     assert store.load(KEY, "2026-01-01") == profile(7)
 
 
@@ -110,7 +110,7 @@ def test_a_file_that_is_cut_is_told_with_its_place_and_what_to_do(store, tmp_pat
 def test_a_profile_that_is_gone_is_told_with_its_place_and_what_to_do(store):
     with pytest.raises(MeasurementError) as error:
         store.load(KEY, "2026-01-01")
-    assert "p-2026-01-01.json: the profile is gone" in str(error.value)
+    assert "p-2026-01-01.jsonl: the profile is gone" in str(error.value)
     assert "Hint: materialise demand/features_profile for 2026-01-01 again." in str(error.value)
 
 

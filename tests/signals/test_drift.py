@@ -87,7 +87,10 @@ def test_only_the_columns_asked_for_are_compared():
     broken = WINDOW.with_columns(hum=pl.lit(0.0))
     assert drift(broken, columns=["windspeed"]).verdict is OK
     found = drift(broken, columns=["season"])
-    assert (found.verdict, found.reason) == (ERROR, "the baseline has no column season")
+    assert found.verdict is ERROR
+    assert found.reason.startswith(
+        "the baseline has no column season\n\nHint: its columns are work"
+    )
 
 
 def test_with_a_budget_each_column_is_measured_by_its_own_limit():

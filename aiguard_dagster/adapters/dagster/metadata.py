@@ -1,16 +1,17 @@
 """Evaluations and decisions as Dagster metadata, and back."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from math import isfinite
 from typing import Any
 
 import dagster as dg
 
+from aiguard_dagster.adapters.charts import histograms
 from aiguard_dagster.core.decisions import Decision, DecisionKind
 from aiguard_dagster.core.lifecycle import Point
-from aiguard_dagster.core.verdicts import Evaluation, Verdict
+from aiguard_dagster.core.verdicts import Evaluation, Part, Verdict
 
 Metadata = dict[str, dg.MetadataValue[Any]]
 
@@ -42,21 +43,29 @@ def evaluation_metadata(evaluation: Evaluation) -> Metadata:
         found["aiguard/note"] = dg.MetadataValue.text(measurement.note)
     if measurement.facts:
         found["aiguard/facts"] = dg.MetadataValue.json(dict(measurement.facts))
-    if measurement.parts:
-        found["aiguard/columns"] = dg.MetadataValue.table(
-            records=[
-                dg.TableRecord({"column": p.name, "value": float(p.value), "what": p.text})
-                for p in measurement.parts
-            ],
-            schema=dg.TableSchema(
-                columns=[
-                    dg.TableColumn("column", "string"),
-                    dg.TableColumn("value", "float"),
-                    dg.TableColumn("what", "string"),
-                ]
-            ),
-        )
-    return found
+    return found | _parts_metadata(measurement.parts)
+
+
+def _parts_metadata(parts: Sequence[Part]) -> Metadata:
+    """The columns that explain a measurement, and how the worst of them looked then and now."""
+    if not parts:
+        return {}
+    table = dg.MetadataValue.table(
+        records=[
+            dg.TableRecord({"column": p.name, "value": float(p.value), "what": p.text})
+            for p in parts
+        ],
+        schema=dg.TableSchema(
+            columns=[
+                dg.TableColumn("column", "string"),
+                dg.TableColumn("value", "float"),
+                dg.TableColumn("what", "string"),
+            ]
+        ),
+    )
+    drawn = histograms(parts)
+    charts: Metadata = {"aiguard/histograms": dg.MetadataValue.md(drawn)} if drawn else {}
+    return {"aiguard/columns": table, **charts}
 
 
 def point_from_metadata(metadata: Mapping[str, dg.MetadataValue[Any]]) -> Point | None:
