@@ -33,6 +33,7 @@ from aiguard_dagster.core.spec import (
 from aiguard_dagster.orchestration.baseline import record_baseline
 from aiguard_dagster.orchestration.build import build_guard_definitions
 from aiguard_dagster.orchestration.checks import build_quality_checks
+from aiguard_dagster.orchestration.engines import ProfileEngine
 from aiguard_dagster.orchestration.resources import MLflowResource, ProfileStore
 
 __all__ = [
@@ -54,6 +55,7 @@ __all__ = [
     "Pandera",
     "Performance",
     "Problem",
+    "ProfileEngine",
     "ProfileStore",
     "QualityComponent",
     "Reconcile",

@@ -1,6 +1,6 @@
 """From guards to Dagster definitions: the one function that the other doors call."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from aiguard_dagster.core.spec.semantics import find_problems, find_problems_bet
 from aiguard_dagster.orchestration.assets import know, tell_unreachable
 from aiguard_dagster.orchestration.clock import Clock, wall_clock
 from aiguard_dagster.orchestration.delta_sensor import build_delta_checks, build_delta_sensor
+from aiguard_dagster.orchestration.engines import ENGINE, ProfileEngine
 from aiguard_dagster.orchestration.fitting import Taken, find_misfits
 from aiguard_dagster.orchestration.keys import check_name, delta_rules, guard_key, table_key
 from aiguard_dagster.orchestration.profiles import build_profile_asset
@@ -34,6 +35,7 @@ def build_guard_definitions(
     definitions: dg.Definitions | None = None,
     mlflow: MLflowResource | None = None,
     profiles: ProfileStore | None = None,
+    engine: ProfileEngine | None = None,
     name: str = "aiguard",
     clock: Clock = wall_clock,
     minimum_interval_seconds: int = 30,
@@ -47,6 +49,8 @@ def build_guard_definitions(
             environment's ``MLFLOW_TRACKING_URI``, when left out.
         profiles: Where profiles are kept; the definitions' own resource ``aiguard_profiles``, or
             ``aiguard_profiles`` in the working directory, when left out.
+        engine: What reads the rows that are profiled; the definitions' own resource
+            ``aiguard_engine``, or polars, when left out.
         name: Prefix of the two sensors, for projects that call this more than once.
         clock: Tells the time; only replays and tests need another one.
         minimum_interval_seconds: How often the two sensors may tick.
@@ -66,6 +70,7 @@ def build_guard_definitions(
             definitions=own,
             mlflow=mlflow,
             profiles=profiles,
+            engine=engine,
             name=name,
             clock=clock,
             minimum_interval_seconds=minimum_interval_seconds,
@@ -79,6 +84,7 @@ def guard_additions(
     definitions: dg.Definitions,
     mlflow: MLflowResource | None = None,
     profiles: ProfileStore | None = None,
+    engine: ProfileEngine | None = None,
     name: str = "aiguard",
     clock: Clock = wall_clock,
     minimum_interval_seconds: int = 30,
@@ -110,7 +116,9 @@ def guard_additions(
         )
     if problems:
         raise SpecError(problems)
-    keys, resources = _resources(definitions, mlflow, profiles, name)
+    keys, resources = _resources(
+        definitions, {MLFLOW: mlflow, PROFILES: profiles, ENGINE: engine}, name
+    )
     tell_unreachable(asset for assets in known.values() for asset in assets.values())
     partitions = {
         guard: {table: asset.partitions_def for table, asset in assets.items()}
@@ -204,21 +212,20 @@ def _guard_asset(guard: Guard) -> dg.AssetSpec:
 
 
 def _resources(
-    definitions: dg.Definitions,
-    mlflow: MLflowResource | None,
-    profiles: ProfileStore | None,
-    name: str,
+    definitions: dg.Definitions, given: Mapping[str, Any], name: str
 ) -> tuple[ResourceKeys, dict[str, Any]]:
     """The project's own resources, or ones under keys that no other call of ours takes."""
     own = definitions.resources or {}
-    added: dict[str, Any] = {}
-    keys = ResourceKeys(
-        mlflow=MLFLOW if MLFLOW in own and mlflow is None else f"{name}_mlflow",
-        profiles=PROFILES if PROFILES in own and profiles is None else f"{name}_profiles",
-    )
-    if keys.mlflow not in own:
-        added[keys.mlflow] = mlflow or MLflowResource()
-    if keys.profiles not in own:
-        folder = str(Path.cwd() / "aiguard_profiles")
-        added[keys.profiles] = profiles or ProfileStore(path=folder)
-    return keys, added
+
+    def key(usual: str) -> str:
+        mine = usual in own and given[usual] is None
+        return usual if mine else f"{name}_{usual.removeprefix('aiguard_')}"
+
+    keys = ResourceKeys(mlflow=key(MLFLOW), profiles=key(PROFILES), engine=key(ENGINE))
+    folder = str(Path.cwd() / "aiguard_profiles")
+    added = {
+        keys.mlflow: given[MLFLOW] or MLflowResource(),
+        keys.profiles: given[PROFILES] or ProfileStore(path=folder),
+        keys.engine: given[ENGINE] or ProfileEngine(),
+    }
+    return keys, {key: resource for key, resource in added.items() if key not in own}

@@ -7,7 +7,8 @@ import dagster as dg
 from aiguard_dagster.core.errors import AIGuardError, MeasurementError
 from aiguard_dagster.core.spec import Guard
 from aiguard_dagster.orchestration.asked import plan_of
-from aiguard_dagster.orchestration.assets import KnownAsset, read_rows
+from aiguard_dagster.orchestration.assets import KnownAsset
+from aiguard_dagster.orchestration.engines import ProfileEngine
 from aiguard_dagster.orchestration.keys import profile_key
 from aiguard_dagster.orchestration.loading import Deferred, build_row_manager
 from aiguard_dagster.orchestration.partitions import in_hand
@@ -26,15 +27,14 @@ def build_profile_asset(
     own = spec.source is None
 
     def profile(context: dg.AssetExecutionContext, **rows: Deferred) -> Any:  # noqa: ANN401 - Dagster would check the class of the output
-        from aiguard_dagster.adapters.engines.open import engine_of
         from aiguard_dagster.stats.profile import BatchProfile
 
         grid = current_grid(guard, table, context, getattr(context.resources, keys.mlflow))
         partitions = in_hand(context.op_execution_context, asset.partitions_def)
         try:
-            opened = read_rows(asset, rows.get("rows"), partitions)
-            plan = plan_of(guard, table, grid)
-            parts = engine_of(opened.frame.to_native()).profiles(plan)
+            engine: ProfileEngine = getattr(context.resources, keys.engine)
+            opened = engine.open(asset, rows.get("rows"), partitions or ())
+            parts = opened.profiles(plan_of(guard, table, grid))
             return BatchProfile(grid_id=grid.id, parts=parts)
         except MeasurementError as error:
             # The user's job must not fail by it: no rows lower the coverage, which is never ok.
@@ -48,7 +48,7 @@ def build_profile_asset(
             deps=None if own else [asset.key],
             partitions_def=asset.partitions_def,
             io_manager_key=keys.profiles,
-            required_resource_keys={keys.mlflow},
+            required_resource_keys={keys.mlflow, keys.engine},
             resource_defs={manager: build_row_manager(asset.io_manager_key)} if own else {},
             group_name=guard.name,
             kinds={"aiguard"},

@@ -11,6 +11,7 @@ from aiguard_dagster.adapters.mlflow.client import connect
 from aiguard_dagster.adapters.mlflow.registry import ModelRegistry
 from aiguard_dagster.core.errors import MeasurementError, SpecError
 from aiguard_dagster.core.spec import Guard
+from aiguard_dagster.orchestration.engines import ENGINE
 from aiguard_dagster.stats.profile import BatchProfile
 from aiguard_dagster.stats.profile_json import batch_from_bytes, batch_to_bytes
 
@@ -24,6 +25,7 @@ class ResourceKeys:
 
     mlflow: str = MLFLOW
     profiles: str = PROFILES
+    engine: str = ENGINE
 
 
 class MLflowResource(dg.ConfigurableResource[None]):

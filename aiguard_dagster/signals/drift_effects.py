@@ -76,7 +76,7 @@ def _parts(case: DriftCase, found: Numbers, values: Numbers, limits: Numbers) ->
         Part(
             name=tests[place].name,
             value=float(values[place]),
-            text=f"{_told(case, place)}; effect {found[place]:.2g}, limit {limits[place]:.2g}",
+            text=f"{_told(case, place)}; effect {found[place]:.3g}, limit {limits[place]:.3g}",
             chart=_chart(case, tests[place].name),
         )
         for place in _worst_of_each(tests, values)

@@ -19,7 +19,7 @@ Values, 2001, chapters 3 and 5). Beyond what the baseline has seen, the tail is 
 exponential.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,7 +64,7 @@ class Calibration:
             every: Days of one false alarm; more than a window.
         """
         chance = min(self.span / every, 1.0)
-        found = _tail_quantile(self.extremes, chance)
+        found = _tail_quantile(self.extremes, chance, span=self.span)
         if every <= self.days:
             return found
         # Beyond its own length the baseline cannot speak; no limit is below what chance alone does.
@@ -200,14 +200,21 @@ def _spread(effects: Effects, wander: Numbers) -> tuple[Numbers, Numbers]:
     return variance, np.where(variance > 0, freedom, 1.0)
 
 
-def _tail_quantile(ordered: Sequence[float] | Numbers, chance: float) -> float:
-    """The value that is exceeded with this chance: seen, or by an exponential tail beyond it."""
-    values = np.asarray(ordered, dtype=float)
-    top = min(max(round(len(values) * TAIL), FEWEST_IN_TAIL), len(values) - 1)
-    share = top / len(values)
-    threshold = float(values[-top - 1])
-    if chance >= share:
-        # Not beyond the threshold, where the tail begins: a rarer alarm has no lower limit.
-        return min(float(np.quantile(values, 1 - chance)), threshold)
-    mean_excess = float((values[-top:] - threshold).mean())
-    return threshold + mean_excess * float(np.log(share / chance))
+def _tail_quantile(ordered: Numbers, chance: float, *, span: int) -> float:
+    """The value that a new stretch exceeds with this chance: seen, or by an exponential tail.
+
+    What is exceeded by k of n independent values is exceeded by a new one with chance
+    ``(k + 1) / (n + 1)``: that matters where n is small, and stretches that share days count as
+    one. The tail allows for its own mean being learned from few values: a predictive, so Pareto,
+    tail (Hahn and Meeker, Statistical Intervals, 1991).
+    """
+    apart = max(len(ordered) / span, 1.0)
+    top = min(max(round(len(ordered) * TAIL), FEWEST_IN_TAIL), len(ordered) - 1)
+    beyond = chance * (1 + 1 / apart) - 1 / apart
+    if beyond >= top / len(ordered):
+        return float(np.quantile(ordered, 1 - min(beyond, 1.0)))
+    threshold = float(ordered[-top - 1])
+    mean_excess = float((ordered[-top:] - threshold).mean())
+    share = (top / len(ordered) * apart + 1) / (apart + 1)
+    degrees = max(top / span, 1.0)
+    return threshold + float(mean_excess * degrees * ((share / chance) ** (1 / degrees) - 1))

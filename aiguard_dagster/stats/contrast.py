@@ -180,7 +180,7 @@ def _residual_effects(
         share = np.where(both, rows, 0.0) / n[:, None]
         noise = np.where(both, share * (1 / rows + 1 / rows_then), 0.0)
         regions = Effects(
-            squared=(share * gap**2).sum(axis=1) / variance + 0 * n / n,
+            squared=(share * gap**2).sum(axis=1) / variance + 0 * moved,
             noise=noise.sum(axis=1),
             freedom=np.maximum(both.sum(axis=1), 1).astype(float),
         )

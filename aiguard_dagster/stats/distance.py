@@ -127,21 +127,21 @@ def wasserstein(current: ColumnProfile, baseline: ColumnProfile, edges: tuple[fl
     >>> wasserstein(b, a, (1.0,))
     2.0
     """
-    ends = [column.lowest for column in (current, baseline)]
-    tops = [column.highest for column in (current, baseline)]
-    if None in ends or None in tops or not baseline.deviation:
+    lows = [column.lowest for column in (current, baseline) if column.lowest is not None]
+    highs = [column.highest for column in (current, baseline) if column.highest is not None]
+    if len(lows) < 2 or len(highs) < 2 or not baseline.deviation:  # noqa: PLR2004 - both sides
         return math.nan
-    low = min(end for end in ends if end is not None)
-    high = max(top for top in tops if top is not None)
-    inner = np.array([edge for edge in edges if low < edge < high])
-    points = np.concatenate([[low], inner, [high]])
-    gap = _below(current, edges, points) - _below(baseline, edges, points)
-    # The gap is a line between points: where it changes its sign, two triangles are left of it.
-    a, b, width = np.abs(gap[:-1]), np.abs(gap[1:]), np.diff(points)
-    crosses = gap[:-1] * gap[1:] < 0
-    with np.errstate(invalid="ignore", divide="ignore"):
+    inner = [edge for edge in edges if min(lows) < edge < max(highs)]
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        # A constant jumps at its value, so the height just below it is needed, too.
+        points = np.unique([*lows, *np.nextafter(lows, -np.inf), *inner, *highs])
+        points = points[np.isfinite(points)]
+        gap = _below(current, edges, points) - _below(baseline, edges, points)
+        # It is a line between points: where it changes its sign, two triangles are left of it.
+        a, b, width = np.abs(gap[:-1]), np.abs(gap[1:]), np.diff(points)
+        crosses = gap[:-1] * gap[1:] < 0
         area = np.where(crosses, (a * a + b * b) / (2 * (a + b)), (a + b) / 2)
-    return float((area * width).sum() / baseline.deviation)
+        return float((area * width).sum() / baseline.deviation)
 
 
 def _below(column: ColumnProfile, edges: tuple[float, ...], points: Counts) -> Counts:
@@ -149,14 +149,12 @@ def _below(column: ColumnProfile, edges: tuple[float, ...], points: Counts) -> C
     counts = np.array(column.counts, dtype=float)
     counts[0] -= column.minus_infinite
     counts[-1] -= column.plus_infinite
+    below = np.concatenate([[0.0], np.cumsum(counts)]) / counts.sum()
     low, high = column.lowest or 0.0, column.highest or 0.0
-    inside = [k for k, edge in enumerate(edges) if low < edge < high]
-    first, last = (inside[0], inside[-1]) if inside else (0, -1)
-    known = np.array([low, *(edges[k] for k in inside), high])
-    heights = np.cumsum(counts)[first : last + 1] if inside else np.array([])
-    at_low = 0.0 if high > low else 1.0
-    steps = np.concatenate([[at_low * counts.sum()], heights, [counts.sum()]]) / counts.sum()
-    found = np.interp(points, known, steps, left=0.0)
+    # Rows in bins that end where the values begin all are at that value.
+    start, stop = np.searchsorted(edges, low, side="right"), np.searchsorted(edges, high)
+    known = [low, *edges[start:stop], high]
+    found = np.interp(points, known, [*below[start : max(start, stop) + 1], 1.0], left=0.0)
     return np.where(points >= high, 1.0, found)
 
 

@@ -211,10 +211,11 @@ def joint_grid(columns: Mapping[str, Spread | None]) -> JointGrid:
     for name, spread in columns.items():
         if spread is None or spread.lowest == spread.highest:
             continue
-        width = (spread.cuts[high] - spread.cuts[low]) / MIDDLE_TWO_THIRDS
+        # Divided before it is subtracted: a difference may be beyond all numbers.
+        width = spread.cuts[high] / MIDDLE_TWO_THIRDS - spread.cuts[low] / MIDDLE_TWO_THIRDS
         names.append(name)
         centres.append(spread.cuts[middle])
-        scales.append(width or (spread.highest - spread.lowest) / 2)
+        scales.append(width or spread.highest / 2 - spread.lowest / 2)
     return JointGrid(tuple(names), tuple(centres), tuple(scales))
 
 

@@ -1,5 +1,6 @@
 """The same rows in tables that ibis knows."""
 
+from contextlib import contextmanager
 from itertools import count
 
 import duckdb
@@ -40,27 +41,24 @@ def _type(dtype):
     return TYPES[type(dtype)]
 
 
-def as_ibis_on_postgres(url):
+@contextmanager
+def ibis_on_postgres(url):
     """What puts rows into a table of this database."""
     address = url.set(drivername="postgresql").render_as_string(hide_password=False)
-    connection = ibis.postgres.from_connection(psycopg.connect(address))
+    with psycopg.connect(address, autocommit=True) as connection:
+        backend = ibis.postgres.from_connection(connection)
 
-    def build(rows):
-        name = f"rows {next(NUMBERS)}"
-        columns = [
-            sql.SQL("{} {}").format(sql.Identifier(column), sql.SQL(_type(dtype)))
-            for column, dtype in rows.schema.items()
-        ]
-        with psycopg.connect(address) as plain:
-            plain.execute(
-                sql.SQL("CREATE TABLE {} ({})").format(
-                    sql.Identifier(name), sql.SQL(", ").join(columns)
-                )
+        def build(rows):
+            name = f"rows {next(NUMBERS)}"
+            table = sql.Identifier(name)
+            columns = sql.SQL(", ").join(
+                sql.SQL("{} {}").format(sql.Identifier(column), sql.SQL(_type(dtype)))
+                for column, dtype in rows.schema.items()
             )
-            copy = sql.SQL("COPY {} FROM STDIN").format(sql.Identifier(name))
-            with plain.cursor().copy(copy) as stream:
+            connection.execute(sql.SQL("CREATE TABLE {} ({})").format(table, columns))
+            with connection.cursor().copy(sql.SQL("COPY {} FROM STDIN").format(table)) as stream:
                 for row in rows.iter_rows():
                     stream.write_row(row)
-        return connection.table(name)
+            return backend.table(name)
 
-    return build
+        yield build

@@ -1,132 +1,384 @@
-"""Limits by false-alarm budget, and how far they can be trusted."""
+"""Limits by false-alarm budget: what they are made of, and what they cannot be."""
 
 import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from scipy import stats
 
 from aiguard_dagster.core.errors import MeasurementError
+from aiguard_dagster.core.words import split_hint
 from aiguard_dagster.stats.calibration import (
-    EFFECT_FLOOR,
-    MIN_WINDOWS,
+    FEWEST_PARTS,
+    Calibration,
     calibrate,
-    gumbel_return_level,
-    null_distances,
+    episodes,
 )
-from aiguard_dagster.stats.distance import js_distance
+from aiguard_dagster.stats.effects import Effects, bins_effect, share_effect, side_by_side
+from tests.stats.days import (
+    breaches,
+    contrast_of,
+    days_of,
+    effects_of,
+    wandering,
+    windows_of,
+)
 
-SPAN = 7
-BINS = 32
-
-
-def days_of(rng, days, rows=24, bins=BINS):
-    """Independent days: what the limits assume at best."""
-    return rng.multinomial(rows, np.full(bins, 1 / bins), size=days).astype(float)
-
-
-def windows_beyond(rng, baseline, limit, windows):
-    """The share of fresh windows, without overlap, that lie beyond the limit."""
-    fresh = days_of(rng, windows * SPAN).reshape(windows, SPAN, -1).sum(axis=1)
-    total = baseline.sum(axis=0)
-    return np.mean([js_distance(window, total) > limit for window in fresh])
+YEAR = 365
 
 
-@pytest.mark.parametrize("period", [5, 13, 26])
-def test_fresh_windows_of_the_same_process_cross_the_limit_about_as_often_as_budgeted(period):
-    rng = np.random.default_rng(period)
-    rates = []
-    for _ in range(12):
-        baseline = days_of(rng, 365)
-        limits = calibrate({"x": baseline}, span=SPAN, windows_per_alarm=period)
-        assert limits.columns["x"] > EFFECT_FLOOR
-        rates.append(windows_beyond(rng, baseline, limits.columns["x"], 300))
-    assert 0.5 / period < np.mean(rates) < 2 / period
+def bins(now, then):
+    """All cells as the bins of one column."""
+    return side_by_side([bins_effect(now, then)])
 
 
-def test_columns_share_the_budget():
-    rng = np.random.default_rng(1)
-    x = days_of(rng, 365)
-    alone = calibrate({"x": x}, span=SPAN, windows_per_alarm=13)
-    among = calibrate(
-        {"x": x, "y": days_of(rng, 365), "z": days_of(rng, 365)}, span=SPAN, windows_per_alarm=13
+def nulls(now, then):
+    """Two cells: rows with a value, and without."""
+    return side_by_side([share_effect(now[:, 1], now.sum(axis=1), then[:, 1], then.sum(axis=1))])
+
+
+def known(extremes, *, span=1, days=YEAR, wander=(0.0,)):
+    """A calibration that found these extremes."""
+    ordered = np.sort(np.array(extremes, float))
+    return Calibration(
+        span=span, days=days, wander=np.array(wander), scores=ordered, extremes=ordered
     )
-    assert among.columns["x"] > alone.columns["x"]
-    expected = calibrate({"x": x}, span=SPAN, windows_per_alarm=39).columns["x"]
-    assert among.columns["x"] == pytest.approx(expected)
 
 
-def test_a_rarer_alarm_has_a_higher_limit():
-    baseline = days_of(np.random.default_rng(2), 365)
-    levels = [
-        calibrate({"x": baseline}, span=SPAN, windows_per_alarm=period).columns["x"]
-        for period in (2, 13, 52, 500)
-    ]
-    assert levels == sorted(levels)
+EXTREMES = hnp.arrays(float, st.integers(1, 60), elements=st.floats(-5, 50))
+BUDGETS = st.floats(1.01, 10_000)
+
+
+@given(EXTREMES, st.integers(1, 30), BUDGETS, BUDGETS)
+def test_a_rarer_alarm_never_has_a_lower_limit(extremes, span, a, b):
+    found = known(extremes, span=span)
+    low, high = (found.level(span * every) for every in sorted((a, b)))
+    assert low <= high + 1e-9
+
+
+@given(EXTREMES, st.integers(1, 30), st.floats(1, 100))
+def test_beyond_the_baseline_s_length_no_limit_is_lower_than_at_its_length(extremes, span, times):
+    found = known(extremes, span=span)
+    assert found.level(YEAR * times) >= found.level(YEAR) - 1e-9
+
+
+@given(EXTREMES, st.floats(1.01, 1_000), st.integers(1, 50))
+def test_beyond_the_baseline_s_length_no_limit_is_lower_than_chance_alone(extremes, times, tests):
+    found = known(extremes, wander=[0.0] * tests)
+    every = YEAR * times
+    assert found.level(every) >= stats.norm.isf(1 / every / tests)
+
+
+@given(EXTREMES, st.integers(1, 30))
+def test_every_window_may_be_an_alarm_at_the_lowest_level(extremes, span):
+    assert known(extremes, span=span).level(span) == pytest.approx(extremes.min())
+
+
+@pytest.mark.parametrize("every", [2, 4, 12])
+def test_a_level_that_the_baseline_has_seen_is_a_quantile_of_its_extremes(every):
+    extremes = np.random.default_rng(0).normal(size=1_000)
+    found = known(extremes, days=1_000).level(every)
+    assert np.mean(extremes > found) == pytest.approx(1 / every if every < 10 else 1 / 12, abs=0.01)
+
+
+@pytest.mark.parametrize("every", [30, 100, 1_000, 10_000])
+def test_an_exponential_tail_goes_beyond_its_level_as_often_as_stated(every):
+    draws = np.random.default_rng(0).exponential(2, 20_000)
+    found = known(draws, days=100_000).level(every)
+    assert found == pytest.approx(2 * math.log(every), rel=0.05)
+
+
+@pytest.mark.parametrize("every", [15, 30, 300, 3_000])
+def test_a_normal_tail_goes_beyond_its_level_hardly_oftener_than_stated(every):
+    draws = np.random.default_rng(0).normal(size=20_000)
+    level = known(draws, days=100_000).level(every)
+    assert stats.norm.sf(level) * every < 1.15
+
+
+@pytest.mark.parametrize("days", [0, 1, FEWEST_PARTS * 7 - 1])
+def test_too_short_a_baseline_says_how_long_it_must_be(days):
+    with pytest.raises(MeasurementError) as refused:
+        calibrate(np.ones((days, 4)), bins, span=7)
+    what, hint = split_hint(str(refused.value))
+    assert what == (
+        f"the baseline has {days} days, {days // 7} windows of 7 days, and a false-alarm budget"
+        " needs at least 3"
+    )
+    assert hint == (
+        "record the baseline on at least 21 days, shorten the window, or give an absolute limit."
+    )
+
+
+def test_no_days_at_all_are_too_short():
+    with pytest.raises(MeasurementError, match="the baseline has 0 days"):
+        calibrate(np.array([]), bins, span=1)
+
+
+@pytest.mark.parametrize("span", [1, 2, 7, 30])
+def test_the_shortest_baseline_is_three_windows(span):
+    days = np.random.default_rng(0).multinomial(500, [0.25] * 4, size=3 * span).astype(float)
+    found = calibrate(days, bins, span=span)
+    assert (found.days, found.span, len(found.scores)) == (3 * span, span, 2 * span + 1)
+    for every in (30, 365, 10_000):
+        assert math.isfinite(found.level(every))
+
+
+def test_a_baseline_without_rows_says_so():
+    days = np.zeros((30, 4))
+    days[[3, 20]] = 5
+    with pytest.raises(MeasurementError) as refused:
+        calibrate(days, bins, span=1)
+    assert split_hint(str(refused.value)) == (
+        "the baseline has rows in 2 windows of 1 days only",
+        "record it on days that have rows.",
+    )
+
+
+def test_days_without_rows_among_others_are_no_windows():
+    rng = np.random.default_rng(0)
+    days = rng.multinomial(500, [0.25] * 4, size=60).astype(float)
+    days[10:14] = 0
+    found = calibrate(days, bins, span=1)
+    assert len(found.scores) == 56
+    assert np.isfinite(found.scores).all()
+    # Windows of which one day has rows are windows.
+    assert len(calibrate(days, bins, span=7).scores) == 54
+
+
+@pytest.mark.parametrize("span", [1, 3, 7])
+@pytest.mark.parametrize("days", [21, 50, 365])
+def test_each_window_is_measured_against_days_outside_it_only(days, span):
+    seen = []
+
+    def spy(now, then):
+        seen.append((now, then))
+        return bins(now, then)
+
+    # Each day has a cell of its own.
+    calibrate(np.eye(days), spy, span=span)
+    ((now, then),) = seen
+    assert len(now) == days - span + 1
+    assert (now.sum(axis=1) == span).all()
+    assert (now * then == 0).all()
+    assert np.isin(then, [0, 1]).all()
+    assert (then.sum(axis=1) >= days / 3).all()
+
+
+def test_the_rest_of_the_baseline_is_all_but_the_window_s_part():
+    rest = []
+
+    def spy(now, then):
+        rest.append(then.sum(axis=1))
+        return bins(now, then)
+
+    calibrate(np.ones((365, 1)) * np.eye(1), spy, span=7)
+    (found,) = rest
+    # Ten parts of 36 windows, each seven days long.
+    assert found.min() >= 365 - 43
+    assert found.max() <= 365 - 41
+
+
+def test_the_same_days_always_give_the_same_limits():
+    days = np.random.default_rng(0).multinomial(500, [0.25] * 4, size=90).astype(float)
+    a, b = (calibrate(days, bins, span=7) for _ in range(2))
+    assert np.array_equal(a.extremes, b.extremes)
+    assert a.level(90) == b.level(90)
+
+
+def test_a_column_that_never_was_null_breaks_nothing():
+    days = np.tile([200.0, 0.0], (YEAR, 1))
+    found = calibrate(days, nulls, span=1)
+    assert found.wander.tolist() == [0]
+    assert np.isfinite(found.scores).all()
+    same = nulls(days[:1], days.sum(axis=0, keepdims=True))
+    gone = nulls(np.array([[150.0, 50.0]]), days.sum(axis=0, keepdims=True))
+    for every in (30, 90, 1_000):
+        limit = found.limits(same, found.level(every), least=0.1)[0, 0]
+        assert same.corrected[0, 0] == 0
+        assert 0.1 <= limit < gone.corrected[0, 0]
+
+
+def test_a_column_that_never_varied_does_not_change_the_limits_of_another():
+    rng = np.random.default_rng(0)
+    moving = rng.multinomial(500, [0.25] * 4, size=YEAR).astype(float)
+    both = np.hstack([moving, np.tile([500.0, 0.0], (YEAR, 1))])
+
+    def two(now, then):
+        return side_by_side(
+            [
+                bins_effect(now[:, :4], then[:, :4]),
+                share_effect(
+                    now[:, 5], now[:, :4].sum(axis=1), then[:, 5], then[:, :4].sum(axis=1)
+                ),
+            ]
+        )
+
+    alone, among = calibrate(moving, bins, span=1), calibrate(both, two, span=1)
+    assert among.level(90) == pytest.approx(alone.level(90))
+
+
+def test_effects_without_any_variance_are_no_windows():
+    def nothing(now, then):
+        zero = np.zeros((len(now), 1))
+        return Effects(squared=zero, noise=zero, freedom=zero + 1)
+
+    with pytest.raises(MeasurementError, match="rows in 0 windows"):
+        calibrate(np.ones((60, 2)), nothing, span=7)
+
+
+def test_real_wandering_is_found_as_a_variance_of_its_own():
+    rng = np.random.default_rng(0)
+    shifts = np.stack([rng.normal(0, 0.2, YEAR), np.zeros(YEAR)], axis=1)
+    days = days_of(rng, shifts, 5_000)
+    contrast = contrast_of(days)
+    found = dict(zip(contrast.tests, calibrate(days, contrast.compare, span=1).wander, strict=True))
+    by_test = {(test.name, test.aspect): wander for test, wander in found.items()}
+    assert by_test["x0", "shape"] ** 0.5 == pytest.approx(0.2, abs=0.03)
+    assert by_test["x0", "bins"] ** 0.5 == pytest.approx(0.2, abs=0.03)
+    assert by_test["x1", "shape"] ** 0.5 < 0.02
+    assert by_test["x0", "missing"] ** 0.5 < 0.02
+
+
+def test_the_budget_is_shared_by_all_columns():
+    rng = np.random.default_rng(1)
+    days = days_of(rng, np.zeros((YEAR, 12)), 500)
+    one = days[:, : days.shape[1] // 12]
+    alone, among = (
+        calibrate(each, contrast_of(each).compare, span=7).level(90) for each in (one, days)
+    )
+    assert among > alone + 0.3
 
 
 def test_a_weekly_rhythm_is_part_of_normal():
     rng = np.random.default_rng(3)
-    weekday, weekend = np.array([0.8, 0.2]), np.array([0.2, 0.8])
-    days = np.vstack(
-        [rng.multinomial(500, weekend if day % 7 > 4 else weekday) for day in range(180)]
-    ).astype(float)
-    daily = calibrate({"x": days}, span=1, windows_per_alarm=30).columns["x"]
-    weekly = calibrate({"x": days}, span=7, windows_per_alarm=30).columns["x"]
-    assert daily > 0.4
-    assert weekly == EFFECT_FLOOR
+    shifts = np.where(np.arange(YEAR) % 7 > 4, 0.8, 0.0)[:, None]
+    days = days_of(rng, shifts, 1_000)
+    contrast = contrast_of(days)
+    fresh = days_of(rng, shifts, 1_000)
+    daily, weekly = (calibrate(days, contrast.compare, span=span) for span in (1, 7))
+    # Weekends are far from the mean of all days, and yet no alarm.
+    effects = effects_of(contrast, fresh, days)
+    assert effects.corrected[5, 0] > 0.4
+    assert breaches(daily, effects, 90).mean() < 0.03
+    # Weeks have no rhythm, so that a shift smaller than that is seen.
+    moved = effects_of(contrast, windows_of(days_of(rng, shifts + 0.2, 1_000), 7), days)
+    assert breaches(weekly, moved, 90).mean() > 0.95
+    assert breaches(weekly, effects_of(contrast, windows_of(fresh, 7), days), 90).mean() < 0.1
 
 
-def test_a_shift_too_small_to_matter_is_below_every_limit():
-    many = days_of(np.random.default_rng(4), 100, rows=1_000_000)
-    limits = calibrate({"x": many}, span=SPAN, windows_per_alarm=13)
-    assert limits.columns["x"] == EFFECT_FLOOR
-    assert limits.windows == 100 // SPAN
+def test_a_trivial_shift_of_very_many_rows_is_below_the_least_effect():
+    rng = np.random.default_rng(0)
+    days = days_of(rng, np.zeros((100, 3)), 10_000_000)
+    contrast = contrast_of(days)
+    found = calibrate(days, contrast.compare, span=1)
+    moved = effects_of(contrast, days_of(rng, np.full((100, 3), 0.03), 10_000_000), days)
+    assert breaches(found, moved, 90, least=0.0).all()
+    assert not breaches(found, moved, 90, least=0.1).any()
+    assert found.limits(moved, found.level(90), least=0.1).max() == 0.1
 
 
-def test_no_limit_is_beyond_the_largest_distance():
-    apart = np.zeros((21, 2))
-    apart[:7, 0] = apart[7:, 1] = 5
-    assert calibrate({"x": apart}, span=SPAN, windows_per_alarm=1e6).columns["x"] == 1
+def test_fewer_rows_have_a_wider_limit_and_a_calibration_serves_all_of_them():
+    rng = np.random.default_rng(0)
+    days = days_of(rng, np.zeros((YEAR, 2)), 2_000)
+    contrast = contrast_of(days)
+    found = calibrate(days, contrast.compare, span=1)
+    limits = [
+        found.limits(
+            effects_of(contrast, days_of(rng, np.zeros((1, 2)), rows), days),
+            found.level(90),
+            least=0.0,
+        )[0]
+        for rows in (200, 2_000, 20_000)
+    ]
+    assert (limits[0] > 2 * limits[1]).all()
+    assert (limits[1] > 2 * limits[2]).all()
 
 
-def test_a_column_that_was_always_empty_has_the_lowest_limit():
-    empty = np.zeros((60, 3))
-    assert calibrate({"x": empty}, span=SPAN, windows_per_alarm=13).columns["x"] == EFFECT_FLOOR
+SQUARES = hnp.arrays(float, (4, 3), elements=st.floats(0, 2))
 
 
-@pytest.mark.parametrize("days", [0, 1, MIN_WINDOWS * SPAN - 1])
-def test_too_short_a_baseline_says_how_long_it_must_be(days):
-    with pytest.raises(MeasurementError, match=r"(?s)needs at least 3.*Hint: .* 21 days"):
-        calibrate({"x": np.ones((days, 4))}, span=SPAN, windows_per_alarm=13)
+@given(SQUARES, st.floats(-1, 8), st.floats(1e-4, 0.1), st.floats(0, 0.1), st.floats(1, 40))
+def test_an_effect_is_beyond_its_limit_where_its_score_is_beyond_the_level(
+    squared, level, noise, wander, freedom
+):
+    effects = Effects(
+        squared=squared, noise=np.full((4, 3), noise), freedom=np.full((4, 3), freedom)
+    )
+    found = known([0.0], wander=[wander, 0.0, wander / 2])
+    limits = found.limits(effects, level, least=0.0)
+    clear = np.abs(effects.corrected - limits) > 1e-6
+    beyond = found.scored(effects) > level
+    # What noise explains is no effect, so a level as low as that says nothing.
+    assert np.array_equal(
+        (effects.corrected > limits)[clear],
+        (beyond & (limits > 0) | ((limits == 0) & (effects.corrected > 0)))[clear],
+    )
 
 
-def test_the_shortest_baseline_is_three_windows():
-    baseline = np.ones((MIN_WINDOWS * SPAN, 4))
-    assert calibrate({"x": baseline}, span=SPAN, windows_per_alarm=13).windows == MIN_WINDOWS
+def test_a_window_without_rows_has_no_limit():
+    days = np.random.default_rng(0).multinomial(500, [0.25] * 4, size=90).astype(float)
+    found = calibrate(days, bins, span=1)
+    empty = bins(np.zeros((1, 4)), days.sum(axis=0, keepdims=True))
+    assert np.isnan(found.limits(empty, 3.0, least=0.1)).all()
+    assert np.isnan(found.scored(empty)).all()
 
 
-def test_no_columns_are_no_baseline():
-    with pytest.raises(MeasurementError, match="the baseline has 0 days"):
-        calibrate({}, span=SPAN, windows_per_alarm=13)
+@pytest.mark.parametrize("level", [2.0, 3.5])
+@pytest.mark.parametrize("wander", [0.0, 0.01])
+def test_with_no_shift_power_is_the_chance_of_a_false_alarm(level, wander):
+    one = np.full((1, 1), 1.0)
+    effects = Effects(squared=0.0 * one, noise=0.002 * one, freedom=3 * one)
+    found = known([0.0], wander=[wander])
+    limits = found.limits(effects, level, least=0.0)
+    chance = found.power(effects, limits, np.array([[0.0]]))[0, 0]
+    assert chance == pytest.approx(stats.norm.sf(level), rel=0.4)
 
 
-def test_each_window_is_compared_with_the_days_outside_it():
-    daily = np.array([[1.0, 0], [1, 0], [0, 1], [0, 1]])
-    found = null_distances(daily, span=2)
-    middle = js_distance(np.array([1.0, 1]), np.array([1.0, 1]))
-    assert found == pytest.approx([1, middle, 1])
-    daily[0] = daily[1] = 0
-    assert math.isnan(null_distances(daily, span=2)[0])
+@given(st.floats(0, 0.1), st.floats(1e-4, 0.01), st.floats(0.05, 0.5))
+def test_a_larger_shift_is_never_less_likely_to_be_seen(wander, noise, limit):
+    one = np.full((1, 1), 1.0)
+    effects = Effects(squared=0.0 * one, noise=noise * one, freedom=3 * one)
+    shifts = np.linspace(0, 1, 21)[:, None]
+    found = known([0.0], wander=[wander]).power(effects, limit * one, shifts)[:, 0]
+    assert (np.diff(found) >= -1e-9).all()
+    assert ((found >= 0) & (found <= 1)).all()
 
 
-@pytest.mark.parametrize("period", [2, 10, 100, 1000])
-def test_a_gumbel_variable_exceeds_its_return_level_as_often_as_stated(period):
-    rng = np.random.default_rng(period)
-    draws = rng.gumbel(loc=3, scale=2, size=200_000)
-    level = gumbel_return_level(draws, period)
-    assert level == pytest.approx(3 - 2 * math.log(-math.log(1 - 1 / period)), rel=0.02)
-    assert np.mean(draws > level) == pytest.approx(1 / period, rel=0.15)
+@pytest.mark.parametrize(
+    ("span", "rows", "width", "memory", "week"),
+    [(1, 500, 0, 0, 0), (7, 500, 0, 0, 0), (1, 2_000, 0.1, 0, 0), (7, 2_000, 0.1, 0.7, 0.3)],
+)
+def test_shifts_are_seen_as_often_as_power_says(span, rows, width, memory, week):
+    seen, said = [], []
+    shifts = np.array([0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4])
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+
+        def means(rng=rng):
+            return wandering(rng, YEAR, 2, width=width, memory=memory, week=week)
+
+        days = days_of(rng, means(), rows)
+        contrast = contrast_of(days)
+        found = calibrate(days, contrast.compare, span=span)
+        moving = [k for k, test in enumerate(contrast.tests) if test.aspect != "missing"]
+        for shift in shifts:
+            fresh = days_of(rng, means() + shift, rows)
+            effects = effects_of(contrast, windows_of(fresh, span)[::span], days)
+            limits = found.limits(effects, found.level(60), least=0.0)
+            seen.append((effects.corrected > limits).mean(axis=0)[moving])
+            said.append(found.power(effects, limits, np.array([[shift]])).mean(axis=0)[moving])
+    apart = (np.array(seen) - np.array(said)).reshape(8, len(shifts), -1).mean(axis=0)
+    assert np.abs(apart).max() < 0.1
 
 
-def test_values_that_never_vary_have_themselves_as_return_level():
-    assert gumbel_return_level(np.full(9, 0.25), 100) == pytest.approx(0.25)
+@given(hnp.arrays(bool, st.integers(0, 60)), st.integers(1, 10))
+def test_episodes_are_breaches_that_lie_more_than_a_window_apart(beyond, span):
+    found, last = 0, -math.inf
+    for place in np.flatnonzero(beyond):
+        found += place - last > span
+        last = place
+    assert episodes(beyond, span) == found
+    assert (found > 0) == beyond.any()

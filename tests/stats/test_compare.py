@@ -92,6 +92,27 @@ def test_no_rows_are_no_comparison():
     assert compare("mae", "high", label=missing, champion=missing, candidate=missing) is None
 
 
+@pytest.mark.parametrize("kind", [int, float, bool])
+@pytest.mark.parametrize("metric", ["accuracy", "precision", "recall", "f1"])
+def test_classes_that_are_numbers_are_the_same_whatever_their_type(metric, kind):
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, 2, N)
+    good, bad = (np.where(rng.random(N) < share, 1 - truth, truth) for share in (0.05, 0.4))
+    found = compare(
+        metric, "low", label=truth, champion=good.astype(kind), candidate=bad.astype(float)
+    )
+    assert found.champion > 0.9
+    assert found.candidate < 0.7
+    assert not found.better
+
+
+def test_rows_without_a_number_are_left_out():
+    truth = np.array([1.0, 2.0, 3.0, np.nan])
+    said = np.array([1.0, np.nan, 4.0, 4.0])
+    found = compare("mae", "high", label=truth, champion=said, candidate=truth)
+    assert (found.n, found.champion, found.candidate) == (2, 0.5, 0)
+
+
 def test_sums_over_rows_are_those_of_a_profile():
     was, said = np.array([1.0, 2.0]), np.array([3.0, 1.0])
     errors = outcomes_of(was, said, classes=False)

@@ -62,7 +62,7 @@ def test_a_metric_of_two_batches_is_that_of_their_rows(metric, rows, data):
         outcomes_of(was[half], said[half], classes=metric in CLASSES)
         for half in (slice(cut), slice(cut, None))
     ]
-    assert metric_value(metric, merge_outcomes(*parts)) == pytest.approx(
+    assert metric_value(metric, merge_outcomes(parts)) == pytest.approx(
         BY_SKLEARN[metric](was, said), abs=1e-12
     )
 

@@ -34,7 +34,7 @@ def counted(numbers, grid, *, nulls=0, infinite=0):
     return ColumnProfile(
         rows=len(numbers) + nulls + infinite,
         nulls=nulls,
-        infinite=infinite,
+        plus_infinite=infinite,
         counts=tuple(counts.tolist()),
         lowest=min(numbers, default=None),
         highest=max(numbers, default=None),
@@ -116,7 +116,7 @@ def test_one_strange_day_of_many_does_not_widen_what_is_usual():
     days = [counted([20.0 + day % 5] * 20, grid) for day in range(200)]
     strange = counted([2_000.0] * 20, grid)
     for every in (days, [*days, strange]):
-        medians = medians_of(every, _sum(every), grid)
+        medians = medians_of(every, merge_columns(every), grid)
         assert medians.usual[1] < 30
         assert jump(2_200.0, 20, medians) == 2
 
@@ -124,7 +124,7 @@ def test_one_strange_day_of_many_does_not_widen_what_is_usual():
 def test_a_few_days_do_not_tell_what_is_usual():
     grid = NumericGrid((15.0, 25.0))
     days = [counted([10.0, 20.0, 30.0], grid)] * 3
-    medians = medians_of(days, _sum(days), grid)
+    medians = medians_of(days, merge_columns(days), grid)
     assert medians.usual == medians.day == medians.whole == (15.0, 25.0)
     assert medians_of([], counted([], grid), grid) is None
 
@@ -132,14 +132,7 @@ def test_a_few_days_do_not_tell_what_is_usual():
 @given(st.lists(values, min_size=1, max_size=10), grids)
 def test_spans_are_in_order(batches, grid):
     days = [counted(numbers, grid) for numbers in batches]
-    medians = medians_of(days, _sum(days), grid)
+    medians = medians_of(days, merge_columns(days), grid)
     assume(medians is not None)
     for low, high in (medians.usual, medians.day, medians.whole):
         assert low <= high
-
-
-def _sum(days):
-    total = days[0]
-    for day in days[1:]:
-        total = merge_columns(total, day)
-    return total

@@ -13,6 +13,8 @@ from aiguard_dagster.core.spec import Table
 from aiguard_dagster.stats.grid import SCORE_EDGES, CategoryGrid, NumericGrid
 from aiguard_dagster.stats.profile import ColumnProfile, Outcomes, Profile, Residuals
 
+MICROSECOND = 1e-6
+"""Seconds. Ages are multiplied by it, as polars does where it is told to divide by a million."""
 Row = Mapping[str, Any]
 Key = str
 """The name of a part."""
@@ -81,14 +83,25 @@ def places_of(grid: CategoryGrid) -> dict[str | None, int]:
 
 
 def pairs_of(found: pl.DataFrame) -> list[dict[str, Any]]:
-    """Rows by ``label`` and prediction ``said`` as text, whatever types they came in.
-
-    1 and 1.0 are one class: labels are read in the type of the predictions.
-    """
-    said, label = pl.col("said"), pl.col("label").cast(found.schema["said"], strict=False)
+    """Rows by ``label`` and prediction ``said`` as text, whatever types they came in."""
+    label = read_as(pl.col("label"), found.schema["label"], found.schema["said"])
     return found.select(
-        "part", "place", "rows", value=said.cast(pl.String), label=label.cast(pl.String)
+        "part", "place", "rows", value=pl.col("said").cast(pl.String), label=label
     ).to_dicts()
+
+
+def read_as(label: pl.Expr, own: pl.DataType, wanted: pl.DataType) -> pl.Expr:
+    """Labels as text, read in the type of the predictions: 1 and 1.0 are one class."""
+    if isinstance(own, pl.Categorical | pl.Enum):
+        label, own = label.cast(pl.String), pl.String()
+    if own == pl.Boolean and wanted.is_decimal():
+        label = label.cast(pl.Int64)
+    is_read = (
+        (wanted.is_numeric() and (own.is_numeric() or own in {pl.Boolean, pl.String}))
+        or (wanted == pl.Boolean and own.is_numeric())
+        or (wanted.is_temporal() and own.is_temporal())
+    )
+    return (label.cast(wanted, strict=False) if is_read else label).cast(pl.String)
 
 
 def is_strange(row: Row, name: str) -> bool:

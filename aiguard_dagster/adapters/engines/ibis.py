@@ -15,6 +15,7 @@ import ibis.expr.types as ir
 import polars as pl
 
 from aiguard_dagster.adapters.engines.assemble import (
+    MICROSECOND,
     Grouped,
     Key,
     Row,
@@ -56,6 +57,9 @@ DAY = 86_400 * MICROSECONDS
 ENDS = ("first", "last")
 MOST = 300
 """Aggregates in one query; Postgres allows 1,664."""
+MODEST = 1e-150, 1e150
+"""What is nearer to zero is summed as 0, what is farther is not: Postgres refuses a result that is
+too large or too small for a float."""
 LARGEST = 1.7976931348623157e308
 """NaN is above it in Postgres, and beside it in BigQuery: it is never at most this."""
 NUMBER = (
@@ -170,7 +174,7 @@ class IbisEngine:
                 return self.text(name).length().cast("float64")
             case "age", "time" if table.time:
                 age = self.time(table.time, table) - self.time(name, table)
-                return age.cast("float64") / double(float(MICROSECONDS))
+                return age.cast("float64") * double(MICROSECOND)
             case _:
                 return ibis.null("float64")
 
@@ -339,7 +343,7 @@ class _Count:
         if table.prediction and table.label:
             said, label = engine.known(table.prediction), engine.known(table.label)
             columns["labelled"] = said.notnull() & label.notnull()
-            columns["error"] = finite(engine.number("", "error", table))
+            columns["error"] = modest(engine.number("", "error", table))
             error = ibis._.error
             aggregates |= {
                 "labelled": ibis._.labelled.sum(),
@@ -349,7 +353,7 @@ class _Count:
                 "signed": error.sum(),
             }
         if table.cost:
-            columns["cost"] = finite(engine.as_number(table.cost))
+            columns["cost"] = modest(engine.as_number(table.cost))
             aggregates |= {"priced": ibis._.cost.count(), "spend": ibis._.cost.sum()}
         return columns, aggregates
 
@@ -357,7 +361,7 @@ class _Count:
         for place, (name, grid) in enumerate(self._plan.grid.columns.items()):
             if not isinstance(grid, NumericGrid):
                 continue
-            value, usual = ibis._[f"v{place}"], ibis._[f"f{place}"]
+            value, usual, summed = (ibis._[f"{kind}{place}"] for kind in "vfm")
             number = self._engine.number(name, grid.reading, self._plan.table)
             aggregates = {
                 f"{name}/nulls": value.isnull().sum(),
@@ -366,24 +370,28 @@ class _Count:
                 f"{name}/plus": (value == double(float("inf"))).sum(),
                 f"{name}/lowest": usual.min(),
                 f"{name}/highest": usual.max(),
-                f"{name}/mean": usual.mean(),
-                f"{name}/var": usual.var(how="pop"),
+                f"{name}/mean": summed.mean(),
+                f"{name}/var": summed.var(how="pop"),
             }
             for k, edge in enumerate(grid.edges):
                 aggregates[f"{name}/{k}"] = (value <= double(edge)).sum()
-            yield {f"v{place}": number, f"f{place}": finite(number)}, aggregates
+            columns = {"v": number, "f": finite(number), "m": modest(number)}
+            yield {f"{kind}{place}": value for kind, value in columns.items()}, aggregates
 
     def _products(self) -> Iterator[Asked]:
         joint = self._plan.grid.joint or JointGrid((), (), ())
         columns = {}
         for place, name in enumerate(joint.columns):
-            value = self._engine.as_number(name) - double(joint.centres[place])
-            value = value / double(joint.scales[place])
+            value, centre, scale = (
+                self._engine.as_number(name),
+                joint.centres[place],
+                joint.scales[place],
+            )
             columns[f"z{place}"] = ibis.cases(
                 (value.isnull() | value.isnan(), double(0.0)),
-                (value > double(3.0), double(3.0)),
-                (value < double(-3.0), double(-3.0)),
-                else_=value,
+                (value >= double(centre + 3 * scale), double(3.0)),
+                (value <= double(centre - 3 * scale), double(-3.0)),
+                else_=modest((value - double(centre)) / double(scale)),
             )
         scaled = [ibis._[name] for name in columns]
         pairs = [a * b for place, a in enumerate(scaled) for b in scaled[: place + 1]]
@@ -415,7 +423,7 @@ class _Count:
                 places = places_of(grid)
         residual = ibis._.residual
         rows = self._asked(
-            {"known": known.fill_null(False), "place": place, "residual": finite(label - said)},
+            {"known": known.fill_null(False), "place": place, "residual": modest(label - said)},
             {"rows": ibis._.count(), "sum": residual.sum(), "square": (residual * residual).sum()},
             "known",
             "place",
@@ -452,6 +460,12 @@ def double(value: float) -> ir.Value:
 def finite(value: ir.Value) -> ir.Value:
     """The value where it is a finite number, else null."""
     return ibis.cases((_is_finite(value), value))
+
+
+def modest(value: ir.Value) -> ir.Value:
+    """The value where no engine fails to square it, else null."""
+    near, far = map(double, MODEST)
+    return ibis.cases((value.abs() < near, double(0.0)), (value.abs() <= far, value))
 
 
 def moment(time: datetime, kind: Any = "timestamp") -> ir.Value:  # noqa: ANN401 - ibis' own

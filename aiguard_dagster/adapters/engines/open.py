@@ -27,6 +27,10 @@ def engine_of(table: Any) -> Engine:  # noqa: ANN401 - whatever the user's IO ma
             from aiguard_dagster.adapters.engines.ibis import IbisEngine
 
             return IbisEngine(table)
+        case "pyspark", "DataFrame":
+            from aiguard_dagster.adapters.engines.spark import SparkEngine
+
+            return SparkEngine(table)
         case _:
             return PolarsEngine(as_lazy(table))
 

@@ -1,16 +1,19 @@
 """Profiles by polars: each column is read once, lazily and streaming, whatever the rows."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 
 import polars as pl
 
 from aiguard_dagster.adapters.engines.assemble import (
+    MICROSECOND,
     Key,
     Row,
     by_part,
     is_strange,
     places_of,
     profiles_of,
+    read_as,
     time_of_days,
 )
 from aiguard_dagster.adapters.engines.engine import SAMPLE, Categories, Family, Plan, require
@@ -27,8 +30,6 @@ from aiguard_dagster.stats.grid import (
     spread_of,
 )
 from aiguard_dagster.stats.profile import Profile
-
-MICROSECONDS = 1e6
 
 
 class PolarsEngine:
@@ -73,9 +74,13 @@ class PolarsEngine:
         require(plan.named, self._schema.names())
         return _Count(self, plan).profiles()
 
-    def _every(self, value: pl.Expr) -> pl.Expr:
+    @cached_property
+    def _step(self) -> int:
         rows = int(self._frame.select(pl.len()).collect(engine="streaming").item())
-        return value.gather_every(max(1, rows // SAMPLE))
+        return max(1, -(-rows // SAMPLE))
+
+    def _every(self, value: pl.Expr) -> pl.Expr:
+        return value.gather_every(self._step)
 
     def _number(self, name: str, reading: Reading, table: Table) -> pl.Expr:
         """What is counted of a column, as a number; null where there is none."""
@@ -91,7 +96,7 @@ class PolarsEngine:
             case "age" if self._schema[name].is_temporal() and table.time:
                 row = utc(self._frame, table.time, table.time_zone)
                 age = row - utc(self._frame, name, table.time_zone)
-                return age.dt.total_microseconds().cast(pl.Float64) / MICROSECONDS
+                return age.dt.total_microseconds().cast(pl.Float64) * MICROSECOND
             case _:
                 return pl.lit(None, dtype=pl.Float64)
 
@@ -147,6 +152,10 @@ class _Count:
 
     def _counted(self, value: pl.Expr) -> pl.LazyFrame:
         """Rows by part and value, of the rows that have a value."""
+        if self._part is None:  # A key that is the same for all rows is not free.
+            values = self._frame.select(value=value).drop_nulls()
+            counted = values.group_by("value").agg(pl.len().alias("rows"))
+            return counted.with_columns(pl.lit("").alias("part"))
         return self._keyed(value=value).group_by("part", "value").agg(pl.len().alias("rows"))
 
     def _keyed(self, **columns: pl.Expr) -> pl.LazyFrame:
@@ -251,16 +260,14 @@ class _Count:
         """Rows by label, prediction and bin of the score."""
         table = self._plan.table
         said = self._value(table.prediction or "")
-        # 1 and 1.0 are one class: labels are read in the type of the predictions.
-        label = self._value(table.label or "").cast(
-            self._schema[table.prediction or ""], strict=False
-        )
+        types = self._schema[table.label or ""], self._schema[table.prediction or ""]
+        label = read_as(self._value(table.label or ""), *types)
         place = pl.lit(None, dtype=pl.UInt16)
         if table.score:
             score = _as_number(table.score)
             above = [(score > edge).cast(pl.UInt16) for edge in SCORE_EDGES]
             place = pl.when(score.is_finite()).then(pl.sum_horizontal(above))
-        keyed = self._keyed(value=said.cast(pl.String), label=label.cast(pl.String), place=place)
+        keyed = self._keyed(value=said.cast(pl.String), label=label, place=place)
         return keyed.group_by("part", "value", "label", "place").agg(pl.len().alias("rows"))
 
     def _products(self, joint: JointGrid) -> list[pl.Expr]:

@@ -40,8 +40,7 @@ def open_rows(value: Any) -> Rows:  # noqa: ANN401 - whatever the user's IO mana
     Raises:
         MeasurementError: It is no table, or one that cannot be read.
     """
-    if isinstance(value, Mapping) and value:
-        return open_rows(_together(value))
+    value = together(value)
     match type(value).__module__.partition(".")[0], type(value).__name__:
         case "pyspark", "DataFrame":
             kept = value.persist()
@@ -52,8 +51,15 @@ def open_rows(value: Any) -> Rows:  # noqa: ANN401 - whatever the user's IO mana
     return Rows(frame=nw.from_native(collected.lazy()), native=native)
 
 
-def _together(partitions: Mapping[Any, Any]) -> pl.DataFrame:
-    parts = [_collected(part) for part in partitions.values()]
+def together(value: Any) -> Any:  # noqa: ANN401 - whatever the user's IO manager gives
+    """A table as it came; of several partitions one table.
+
+    Raises:
+        MeasurementError: The partitions differ, or one cannot be read.
+    """
+    if not isinstance(value, Mapping) or not value:
+        return value
+    parts = [_collected(part) for part in value.values()]
     try:
         return pl.concat(parts, how="vertical")
     except pl.exceptions.PolarsError:

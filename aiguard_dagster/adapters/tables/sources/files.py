@@ -7,7 +7,6 @@ from typing import Any
 
 import polars as pl
 
-from aiguard_dagster.adapters.tables.rows import Rows, open_rows
 from aiguard_dagster.adapters.tables.sources.predicates import in_hand
 from aiguard_dagster.core.errors import MeasurementError
 from aiguard_dagster.core.partition import Partition
@@ -18,15 +17,27 @@ UNSAFE = re.compile(r"[/\\\x00]|^\.\.?$")
 """What a partition's key must not hold where it stands in a path."""
 
 
-def open_files(source: FileSource, table: Table, partitions: Sequence[Partition]) -> Rows:
-    """The rows of the files that hold the partitions in hand."""
-    told_apart = "{" in source.path
-    paths = [_fill(source.path, p) for p in partitions] if told_apart else [source.path]
-    frames = [_scan(source, path, partition=told_apart) for path in dict.fromkeys(paths)]
+def scan_files(source: FileSource, table: Table, partitions: Sequence[Partition]) -> pl.LazyFrame:
+    """The rows of the files that hold the partitions in hand, not read yet."""
+    told_apart = tells_apart(source)
+    paths = paths_of(source, partitions)
+    frames = [_scan(source, path, partition=told_apart) for path in paths]
     rows = pl.concat(frames, how="vertical_relaxed")
     if partitions and not told_apart:
         rows = rows.filter(in_hand(rows, source.partition_by, table, partitions))
-    return open_rows(rows.collect())
+    return rows
+
+
+def tells_apart(source: FileSource) -> bool:
+    """Whether the path tells partitions apart."""
+    return "{" in source.path
+
+
+def paths_of(source: FileSource, partitions: Sequence[Partition]) -> list[str]:
+    """The paths, or patterns of them, that hold the partitions in hand."""
+    if not tells_apart(source):
+        return [source.path]
+    return list(dict.fromkeys(_fill(source.path, partition) for partition in partitions))
 
 
 def unreachable_files(source: FileSource) -> str:

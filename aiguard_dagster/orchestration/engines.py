@@ -1,0 +1,53 @@
+"""Where tables are profiled: a resource, so that a run moves to Spark without a word elsewhere."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
+
+import dagster as dg
+
+from aiguard_dagster.core.errors import MeasurementError
+from aiguard_dagster.core.partition import Partition
+from aiguard_dagster.orchestration.assets import KnownAsset
+from aiguard_dagster.orchestration.loading import Deferred
+
+if TYPE_CHECKING:
+    from aiguard_dagster.adapters.engines.engine import Engine
+
+ENGINE = "aiguard_engine"
+
+
+class ProfileEngine(dg.ConfigurableResource[None]):
+    """What counts the rows of a table.
+
+    A table is counted by what holds it: a Spark frame on Spark, a DuckDB relation in DuckDB, an
+    ibis table in its warehouse, all else by polars in the run's own process. Parquet files of a
+    declared source can be read by any of them, so there the choice is free; the counts are the
+    same.
+    """
+
+    kind: Literal["own", "duckdb", "spark"] = "own"
+    """What reads parquet files: ``own`` is polars, streaming, in the run's process."""
+    spark_remote: str | None = None
+    """A Spark Connect address, such as ``sc://spark:15002``; the active session when left out."""
+
+    def open(
+        self, asset: KnownAsset, deferred: Deferred | None, partitions: Sequence[Partition]
+    ) -> "Engine":
+        """The partitions in hand of a table, where they are; nothing is read yet.
+
+        Raises:
+            MeasurementError: They cannot be had, or are no table.
+        """
+        from aiguard_dagster.adapters.engines.open import engine_of
+        from aiguard_dagster.adapters.tables.rows import together
+        from aiguard_dagster.adapters.tables.sources import scan_source
+
+        source = asset.table.source
+        if source is not None:
+            remote = self.spark_remote
+            table = scan_source(source, asset.table, partitions, engine=self.kind, remote=remote)
+            return engine_of(table)
+        if deferred is None:
+            msg = f"{asset.key.to_user_string()} has no value here"
+            raise MeasurementError(msg)
+        return engine_of(together(deferred.load()))
