@@ -1,8 +1,8 @@
 """What a profile, a window, a merge and a calibration cost, beside bare polars and beside peers.
 
 Run: ``python -m benchmarks.profiles`` (all of it), or with names of parts: ``profile``, ``window``,
-``merge``, ``calibrate``, ``peers``. ``--rows`` sets the size of the file. Each ratio is of one run on
-one machine: what is compared alternates, each in a process of its own where memory is told.
+``merge``, ``calibrate``, ``peers``. ``--rows`` sets the size of the file. Each ratio is of one run
+on one machine: what is compared alternates, each in a process of its own where memory is told.
 """
 
 import argparse
@@ -37,9 +37,10 @@ from aiguard_dagster.stats.profile_json import (
     profile_to_json,
 )
 
-NUMBERS, TEXTS, GROUP = 40, 10, 250_000
+NUMBERS, TEXTS, GROUP, NULLS = 40, 10, 250_000, 0.01
 TABLE = Table(asset="t")
 ROUNDS = 3
+MOST_MERGE = {10_000: "(at most 2)"}
 
 
 def write_rows(file: Path, rows: int, *, seed: int = 0) -> None:
@@ -52,7 +53,7 @@ def write_rows(file: Path, rows: int, *, seed: int = 0) -> None:
     for start in range(0, rows, GROUP):
         size = min(GROUP, rows - start)
         columns = {
-            f"x{k:02}": pa.array(rng.normal(size=size), mask=rng.random(size) < 0.01)
+            f"x{k:02}": pa.array(rng.normal(size=size), mask=rng.random(size) < NULLS)
             for k in range(NUMBERS)
         }
         for k in range(TEXTS):
@@ -150,9 +151,8 @@ def child(work: str, file: Path, stored: Path) -> None:
     started = time.perf_counter()
     WORK[work](file, stored)
     seconds = time.perf_counter() - started
-    peak = next(
-        int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM")
-    )
+    status = Path("/proc/self/status").read_text().splitlines()
+    peak = next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
     print(json.dumps({"seconds": seconds, "mb": peak / 1000}))
 
 
@@ -181,7 +181,7 @@ def show(name: str, seconds: float, mb: float | None = None, note: str = "") -> 
 # The parts.
 
 
-def store(folder: Path, file: Path) -> Path:
+def store(folder: Path) -> Path:
     """A grid and a baseline from other rows of the same kind."""
     reference = folder / "reference.parquet"
     if not reference.exists():
@@ -197,7 +197,7 @@ def profile_part(folder: Path, rows: int) -> None:
     file = folder / f"rows-{rows}.parquet"
     if not file.exists():
         write_rows(file, rows)
-    found = measured(["ours", "bare", "sums"], file, store(folder, file))
+    found = measured(["ours", "bare", "sums"], file, store(folder))
     print(f"profile of {rows:,} x {NUMBERS + TEXTS}, parquet, polars")
     show("profile", *found["ours"])
     ratio = found["ours"][0] / found["bare"][0]
@@ -225,7 +225,7 @@ def days_of(count: int) -> dict[str, Profile]:
     return {"grid": grid, "days": found}  # type: ignore[dict-item]
 
 
-def window_part(folder: Path, rows: int) -> None:
+def window_part(_folder: Path, _rows: int) -> None:
     made = days_of(90)
     grid, days = made["grid"], list(made["days"].values())  # type: ignore[union-attr]
     batches = [BatchProfile(grid_id=grid.id, parts={"": day}) for day in days]
@@ -239,18 +239,18 @@ def window_part(folder: Path, rows: int) -> None:
     print(f"  a file of one day: {len(files[0]) / 1000:.1f} kB (at most 64)")
 
 
-def merge_part(folder: Path, rows: int) -> None:
+def merge_part(_folder: Path, _rows: int) -> None:
     days = list(days_of(100)["days"].values())  # type: ignore[union-attr]
     print("merge of n profiles, 50 columns")
     for n in (100, 1_000, 10_000):
         show(
             f"n = {n:,}",
             _seconds(lambda n=n: merge_all(days * (n // 100))),
-            note="(at most 2)" if n == 10_000 else "",
+            note=MOST_MERGE.get(n, ""),
         )
 
 
-def calibrate_part(folder: Path, rows: int) -> None:
+def calibrate_part(_folder: Path, _rows: int) -> None:
     made = days_of(365)
     table = TableBaseline(grid=made["grid"], days=made["days"], types={})  # type: ignore[arg-type]
     batches = [BatchProfile(grid_id=table.grid.id, parts={"": day}) for day in table.days.values()]
@@ -271,7 +271,7 @@ def peers_part(folder: Path, rows: int) -> None:
     file = folder / f"rows-{rows}.parquet"
     if not file.exists():
         write_rows(file, rows)
-    stored = store(folder, file)
+    stored = store(folder)
     found = measured(["report"], file, stored)["report"]
     print(f"drift report of {rows:,} x {NUMBERS + TEXTS} against a baseline of 1,000,000")
     show("ours, baseline stored", *found)

@@ -353,7 +353,7 @@ def test_calibrate_tells_limit_budget_and_what_would_be_seen(recorded, tmp_path)
     assert "  limit: calibrated to one false alarm in 90d" in lines
     assert "  a usual window has 336 rows; the baseline has 42 days" in lines
     assert any(
-        line.startswith("  not met by the baseline alone: 42 days support one false alarm in 42d.")
+        line.startswith("  not met by the baseline alone: 42 days support one false alarm in 6d.")
         for line in lines
     )
     assert any(line.startswith("  temp ") and "mean by " in line for line in lines)

@@ -59,12 +59,12 @@ def _lines(guard: Guard, found: Calibrated) -> Iterator[str]:
 def _budget(every: timedelta, found: Calibrated) -> Iterator[str]:
     columns = len({seen.test.name for seen in found.seen})
     over = f"{len(found.seen):,} tests of {columns:,} columns or pairs together"
-    if every <= found.days * DAY:
+    if every <= found.supported * DAY:
         yield f"  met: the baseline is long enough; the budget is shared by {over}"
     else:
         yield (
             f"  not met by the baseline alone: {found.days} days support one false alarm in"
-            f" {found.days}d. Beyond, the limit is extrapolated, over {over}"
+            f" {found.supported}d. Beyond, the limit is extrapolated, over {over}"
         )
     expected = found.days * DAY / every
     yield f"  on the baseline itself: {found.fired} alarms, where the budget expects {expected:.1f}"

@@ -55,6 +55,7 @@ class Calibrated:
         unmeasured: On how many of them it would have been inconclusive.
         rows: Rows in a usual window.
         days: Days of baseline.
+        supported: The budget, in days of one false alarm, that they can speak for.
         level: The score of the limit; None without a budget.
         scores: The largest score of each of the baseline's windows, in time order.
         seen: What is seen, by test; empty without a budget.
@@ -67,6 +68,7 @@ class Calibrated:
     unmeasured: int = 0
     rows: int = 0
     days: int = 0
+    supported: int = 0
     level: float | None = None
     scores: tuple[float, ...] = ()
     seen: tuple[Seen, ...] = ()
@@ -153,6 +155,7 @@ def _with_power(
     ]
     return replace(
         found,
+        supported=calibration.supported,
         fired=int(episodes(calibration.scores > level, span)),
         level=level,
         scores=tuple(calibration.scores.tolist()),

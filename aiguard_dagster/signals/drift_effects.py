@@ -12,6 +12,7 @@ from aiguard_dagster.core.durations import format_duration
 from aiguard_dagster.core.verdicts import Chart, Part, Threshold
 from aiguard_dagster.signals.drift_case import DriftCase
 from aiguard_dagster.signals.moves import chart_of, how_moved, how_outcomes_moved
+from aiguard_dagster.stats.calibration import Calibration
 from aiguard_dagster.stats.contrast import JointContrast, Test
 from aiguard_dagster.stats.effects import Numbers
 
@@ -38,7 +39,7 @@ def calibrated_effects(case: DriftCase, every: timedelta) -> tuple[Sequence[Part
         value=1.0,
         direction="high",
         source=f"of its limit for one false alarm in {format_duration(every)}, "
-        + supported(calibration.days, every),
+        + supported(calibration, every),
         unit="share",
     )
     if not case.rows.rows:
@@ -52,16 +53,12 @@ def calibrated_effects(case: DriftCase, every: timedelta) -> tuple[Sequence[Part
     return _parts(case, found, shares, limits), threshold
 
 
-def supported(days: int, every: timedelta) -> str:
-    """What a limit rests on, and whether that is enough.
-
-    >>> supported(365, timedelta(days=90))
-    'from 365 days of baseline'
-    """
-    told = f"from {days} days of baseline"
-    if every <= days * DAY:
+def supported(calibration: Calibration, every: timedelta) -> str:
+    """What a limit rests on, and whether that is enough."""
+    told = f"from {calibration.days} days of baseline"
+    if every <= calibration.supported * DAY:
         return told
-    return f"{told}, which support one in {days}d: beyond, the limit is extrapolated"
+    return f"{told}, which support one in {calibration.supported}d: beyond, it is extrapolated"
 
 
 def _sides(case: DriftCase) -> tuple[Numbers, Numbers]:

@@ -58,7 +58,7 @@ def _numbers(now: ColumnProfile, then: ColumnProfile, grid: NumericGrid) -> str:
         return "no numbers now" if then.finite else "numbers where there were none"
     wide, was_wide = now.deviation, then.deviation
     moved = now.mean - then.mean
-    ratio = math.log(wide / was_wide) if wide > 0 and was_wide > 0 else 0.0
+    ratio = math.log(wide) - math.log(was_wide) if wide > 0 and was_wide > 0 else 0.0
     if was_wide and abs(ratio) > abs(moved) / was_wide:
         sign = "wider" if ratio > 0 else "narrower"
         return f"{sign}: sd {_shown(was_wide, grid)} → {_shown(wide, grid)}"

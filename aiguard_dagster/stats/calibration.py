@@ -34,6 +34,8 @@ FEWEST_PARTS, MOST_PARTS = 3, 10
 TAIL = 0.1
 """The share of windows that the tail is fitted to, and at least ten of them."""
 FEWEST_IN_TAIL = 10
+WINDOWS_APART = 20
+"""Windows without overlap from which on a baseline supports a budget as long as itself."""
 
 Compare = Callable[[Numbers, Numbers], Effects]
 """Effects of windows against baselines: both of shape ``(windows, cells)``."""
@@ -57,6 +59,15 @@ class Calibration:
     scores: Numbers
     extremes: Numbers
 
+    @property
+    def supported(self) -> int:
+        """The budget that the baseline itself can speak for: one false alarm in so many days.
+
+        As long as the baseline, if it holds twenty windows apart; in proportion with fewer, which
+        tell neither how far windows wander nor how large the largest of them usually is.
+        """
+        return int(self.days * min(1.0, self.days / self.span / WINDOWS_APART))
+
     def level(self, every: float) -> float:
         """The score that windows go beyond once in so many days.
 
@@ -65,9 +76,9 @@ class Calibration:
         """
         chance = min(self.span / every, 1.0)
         found = _tail_quantile(self.extremes, chance, span=self.span)
-        if every <= self.days:
+        if every <= self.supported:
             return found
-        # Beyond its own length the baseline cannot speak; no limit is below what chance alone does.
+        # Beyond that the baseline cannot speak; no limit is below what chance alone does.
         from scipy.stats import norm
 
         return max(found, float(norm.isf(chance / self.span / max(len(self.wander), 1))))

@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 Numbers = NDArray[np.float64]
 SHAPES = 3
 """Directions in which numbers are followed: level, width, skew."""
+ADDED = 3 / 8
+"""Rows added to a share's counts."""
 LARGE = 400.0
 """From this expected count on the noise of a cell is 1."""
 
@@ -129,6 +131,10 @@ def shape_directions(counts: Numbers, *, most: int = SHAPES) -> Numbers:
 def share_effect(current: Numbers, n: Numbers, baseline: Numbers, m: Numbers) -> Effects:
     """Whether a share of rows has changed: the difference of ``2 asin √p`` (Cohen 1988, chapter 6).
 
+    Three eighths of a row are added to what there is and to what was to be expected, so that none
+    of ten is no more striking than it is rare (Anscombe, "The transformation of Poisson, binomial
+    and negative-binomial data", Biometrika 35, 1948).
+
     Args:
         current: Rows that are so, shape ``(windows,)``.
         n: All rows.
@@ -141,8 +147,10 @@ def share_effect(current: Numbers, n: Numbers, baseline: Numbers, m: Numbers) ->
     0.2
     """
     with np.errstate(invalid="ignore", divide="ignore"):
-        p, q = current / n, baseline / m
-        moved = 2 * (np.arcsin(np.sqrt(p)) - np.arcsin(np.sqrt(q)))
+        p = (current + ADDED) / (n + 2 * ADDED)
+        q = (n * (baseline / m) + ADDED) / (n + 2 * ADDED)
+        # Without rows there is no share, whatever was added.
+        moved = 2 * (np.arcsin(np.sqrt(p)) - np.arcsin(np.sqrt(q))) + 0 * (current / n)
         # Of what was never seen a first row or two must not be an alarm, so not less for few.
         noise = 1 / n + 1 / m
     return Effects(squared=moved**2, noise=noise, freedom=np.ones_like(moved))

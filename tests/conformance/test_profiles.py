@@ -1,6 +1,7 @@
 """One suite for every engine: the same profile to the last count on the same rows."""
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -258,8 +259,9 @@ def test_spark_chooses_the_same_grid_of_few_rows(spark):
 @pytest.mark.spark
 def test_over_spark_connect_they_are_the_same():
     program = [sys.executable, "-W", "ignore", "-m", "tests.conformance.sparks"]
+    env = {**os.environ, "SPARK_TESTING": "1"}  # On a free port.
     done = subprocess.run(
-        program, cwd=ROOT, capture_output=True, text=True, check=False, timeout=600
+        program, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=600
     )
     assert done.returncode == 0, done.stderr[-2000:]
     found = json.loads(done.stdout.splitlines()[-1])

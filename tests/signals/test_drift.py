@@ -109,7 +109,7 @@ def test_a_budget_beyond_the_baseline_is_extrapolated_and_says_so():
     found = drift(WINDOW, limit={"false_alarm_every": "1000d"})
     assert found.threshold.source == (
         "of its limit for one false alarm in 1000d, from 365 days of baseline, which support one in"
-        " 365d: beyond, the limit is extrapolated"
+        " 365d: beyond, it is extrapolated"
     )
     assert found.measurement.value < drift(WINDOW).measurement.value
 

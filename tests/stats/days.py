@@ -4,9 +4,9 @@ import numpy as np
 from scipy.stats import norm
 
 from aiguard_dagster.stats.calibration import episodes
-from aiguard_dagster.stats.contrast import ColumnContrast
-from aiguard_dagster.stats.grid import Grid, NumericGrid
-from aiguard_dagster.stats.profile import ColumnProfile, Profile
+from aiguard_dagster.stats.contrast import ColumnContrast, ConceptContrast, JointContrast
+from aiguard_dagster.stats.grid import Grid, JointGrid, NumericGrid
+from aiguard_dagster.stats.profile import ColumnProfile, Profile, Residuals
 
 INNER = norm.ppf([0.01, *np.arange(1, 10) / 10, 0.99])
 EDGES = (-9.0, *INNER.tolist(), 9.0)
@@ -54,6 +54,46 @@ def contrast_of(cells):
     return ColumnContrast(
         grid, tuple(columns), Profile(rows=1, first=None, last=None, columns=columns)
     )
+
+
+def outcome_days(rng, days, *, regions=10, rows=400):
+    """Heavy-tailed residuals by region that wander, as :class:`ConceptContrast` lays them out."""
+    residuals = rng.standard_t(5, (days, rows)) + wandering(rng, days, 1, week=0.0)
+    counts = rng.multinomial(rows, np.full(regions, 1 / regions), size=days)
+    ends = counts.cumsum(axis=1)
+    sums = np.pad(residuals.cumsum(axis=1), ((0, 0), (1, 0)))
+    upto = np.take_along_axis(sums, ends, axis=1)
+    return np.hstack([counts, np.diff(upto, axis=1, prepend=0.0)]).astype(float)
+
+
+def concept_of(cells):
+    """The tests of such days."""
+    rows, sums = cells.sum(axis=0).reshape(2, -1)
+    # The variance of Student's t with five degrees of freedom.
+    found = Residuals(
+        rows=tuple(rows.astype(int).tolist()),
+        sums=tuple(sums.tolist()),
+        squares=tuple((rows * 5 / 3).tolist()),
+    )
+    total = Profile(rows=1, first=None, last=None, columns={}, residuals={"x": found})
+    return ConceptContrast(("x",), total)
+
+
+def joint_days(rng, days, *, columns=4, rows=150):
+    """Products of heavy-tailed columns, two of them related, as :class:`JointContrast` has them."""
+    z = rng.standard_t(4, (days, rows, columns)) / np.sqrt(2)
+    z[:, :, 1] = 0.6 * z[:, :, 0] + 0.8 * z[:, :, 1]
+    z = np.clip(z, -3, 3)
+    products = np.einsum("dri,drj->dij", z, z)
+    triangle = products[:, *np.tril_indices(columns)]
+    return np.hstack([np.full((days, 1), float(rows)), triangle, z.sum(axis=1)])
+
+
+def joint_of(cells, *, columns=4):
+    """The tests of such days."""
+    names = tuple(f"x{place}" for place in range(columns))
+    joint = JointGrid(names, (0.0,) * columns, (1.0,) * columns)
+    return JointContrast(Grid({}, joint))
 
 
 def windows_of(cells, span):

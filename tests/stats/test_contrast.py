@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from aiguard_dagster.stats.contrast import (
@@ -53,6 +53,7 @@ def squared(contrast, now, then):
 
 
 @pytest.mark.parametrize("of", CONTRASTS)
+@settings(max_examples=40)
 @given(profiles(least=1), profiles(least=1))
 def test_the_row_of_a_window_is_the_sum_of_the_rows_of_its_batches(of, a, b):
     row = CONTRASTS[of].row
@@ -60,6 +61,7 @@ def test_the_row_of_a_window_is_the_sum_of_the_rows_of_its_batches(of, a, b):
 
 
 @pytest.mark.parametrize("of", CONTRASTS)
+@settings(max_examples=40)
 @given(st.lists(profiles(least=1), min_size=1, max_size=3), profiles(least=1))
 def test_many_windows_are_compared_as_each_of_them_alone(of, windows, then):
     contrast = CONTRASTS[of]
@@ -75,6 +77,7 @@ def test_many_windows_are_compared_as_each_of_them_alone(of, windows, then):
 
 
 @pytest.mark.parametrize("of", ["columns", "joint"])
+@settings(max_examples=40)
 @given(profiles(least=1))
 def test_a_batch_is_at_no_distance_from_itself(of, a):
     found = np.array(list(squared(CONTRASTS[of], a, a).values()))
@@ -116,6 +119,7 @@ def test_a_constant_has_no_shape_and_a_late_column_may_be_missing():
     assert max(squared(found, now, total).values()) == pytest.approx(0, abs=1e-12)
 
 
+@settings(max_examples=40)
 @given(profiles(least=1), profiles(least=1))
 def test_each_test_of_a_column_is_taken_of_its_own_counts(now, then):
     found = squared(CONTRASTS["columns"], now, then)

@@ -193,27 +193,46 @@ def test_the_noise_of_a_cell_is_never_above_two(mean):
     assert 0 <= float(cell_noise(np.array(mean))) <= min(2, 8 * mean)
 
 
-@given(st.integers(0, 10**6), st.integers(1, 10**6), st.integers(0, 10**6), st.integers(1, 10**6))
-def test_an_effect_of_shares_is_cohen_s_h(has, lacks, had, lacked):
-    n, m = has + lacks, had + lacked
-    found = share_effect(*(np.array([float(value)]) for value in (has, n, had, m)))
+def share(has, n, had, m):
+    return share_effect(*(np.array([float(value)]) for value in (has, n, had, m)))
+
+
+@given(st.integers(10_000, 10**7), st.integers(1, 10**7), st.floats(0, 1), st.floats(0, 1))
+def test_an_effect_of_shares_of_many_rows_is_cohen_s_h(n, m, p, q):
+    has, had = round(p * n), round(q * m)
     # As statsmodels.stats.proportion.proportion_effectsize has it.
     h = 2 * math.asin(math.sqrt(has / n)) - 2 * math.asin(math.sqrt(had / m))
-    assert found.squared[0] == pytest.approx(h**2, abs=1e-12)
-    assert (found.noise[0], found.freedom[0]) == (1 / n + 1 / m, 1)
+    found = share(has, n, had, m)
+    assert found.squared[0] ** 0.5 == pytest.approx(abs(h), abs=0.013)
+    assert found.noise[0] == pytest.approx(1 / n + 1 / m)
+    assert found.freedom[0] == 1
 
 
-@pytest.mark.parametrize("share", [0.05, 0.5])
-def test_chance_alone_makes_effects_of_shares_as_large_as_their_noise_says(share):
+@given(st.integers(1, 500), st.integers(1, 10**5), st.data())
+def test_having_and_lacking_something_are_one_effect(n, m, data):
+    has, had = data.draw(st.integers(0, n)), data.draw(st.integers(0, m))
+    lacks = share(n - has, n, m - had, m)
+    assert share(has, n, had, m).squared[0] == pytest.approx(lacks.squared[0], abs=1e-9)
+    assert share(has, n, has * 10, n * 10).squared[0] == pytest.approx(0, abs=1e-12)
+
+
+def test_none_of_ten_is_less_striking_than_by_plain_shares_but_still_is():
+    found = share(0, 500, 2_000, 100_000)
+    h = 2 * math.asin(math.sqrt(0.02))
+    assert 0.5 * h**2 < found.squared[0] < 0.8 * h**2
+
+
+@pytest.mark.parametrize("chance", [0.05, 0.5])
+def test_chance_alone_makes_effects_of_shares_as_large_as_their_noise_says(chance):
     rng = np.random.default_rng(0)
-    now, then = (rng.binomial(rows, share, 20_000).astype(float) for rows in (2_000, 50_000))
+    now, then = (rng.binomial(rows, chance, 20_000).astype(float) for rows in (2_000, 50_000))
     found = share_effect(now, np.full(20_000, 2e3), then, np.full(20_000, 5e4))
     assert found.squared.mean() == pytest.approx(found.noise[0], rel=0.03)
 
 
 @pytest.mark.parametrize("rows", [1, 2])
 def test_a_first_row_or_two_of_what_was_never_seen_are_far_from_an_alarm(rows):
-    found = share_effect(*(np.array([float(v)]) for v in (rows, 500, 0, 100_000)))
+    found = share(rows, 500, 0, 100_000)
     assert score(found.squared, found.noise, found.freedom)[0] < 3
 
 

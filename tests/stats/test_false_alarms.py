@@ -7,17 +7,21 @@ from aiguard_dagster.stats.calibration import calibrate
 from tests.stats.days import (
     alarms_per_budget,
     breaches,
+    concept_of,
     contrast_of,
     days_of,
     effects_of,
+    joint_days,
+    joint_of,
+    outcome_days,
     wandering,
     windows_of,
 )
 
 YEAR = 365
-FRESH = 2_000
+FRESH = 1_800
 COLUMNS = 4
-TIMES = 16
+TIMES = 12
 KINDS = {"independent": {"width": 0.0, "week": 0.0}, "wandering, with a weekly rhythm": {}}
 ROWS = {
     "as many each day": lambda rng, days: np.full(days, 500),
@@ -48,6 +52,23 @@ def test_alarms_are_no_more_than_half_as_many_again_as_budgeted(kind, rows, span
     assert np.mean(found, axis=0).max() < 1.5
     # Nor are limits so wide that nothing would be seen.
     assert np.mean(found, axis=0).min() > 0.4
+
+
+@pytest.mark.parametrize("span", [1, 7])
+@pytest.mark.parametrize(
+    ("days", "contrast_with"), [(outcome_days, concept_of), (joint_days, joint_of)]
+)
+def test_so_they_are_of_outcomes_and_of_columns_together(days, contrast_with, span):
+    found = []
+    for seed in range(TIMES // 2):
+        cells = days(np.random.default_rng(seed), YEAR + 1_000)
+        baseline, fresh = cells[:YEAR], cells[YEAR:]
+        contrast = contrast_with(baseline)
+        calibration = calibrate(baseline, contrast.compare, span=span)
+        effects = effects_of(contrast, windows_of(fresh, span), baseline)
+        found.append([alarms_per_budget(calibration, effects, every) for every in (15, 30, 90)])
+    assert np.mean(found, axis=0).min() > 0.4
+    assert np.mean(found, axis=0).max() < 1.5
 
 
 @pytest.mark.parametrize("span", [1, 7])

@@ -6,7 +6,7 @@ from functools import reduce
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aiguard_dagster.core.errors import MeasurementError
@@ -52,17 +52,20 @@ def assert_same(a, b):
         assert column.spread == pytest.approx(b.columns[name].spread, rel=1e-9, abs=1e-2)
 
 
+@settings(max_examples=50)
 @given(profiles(), profiles())
 def test_the_order_of_two_batches_does_not_matter(a, b):
     assert_same(merge(a, b), merge(b, a))
 
 
+@settings(max_examples=50)
 @given(profiles(), profiles(), profiles())
 def test_how_batches_are_grouped_does_not_matter(a, b, c):
     assert_same(merge(merge(a, b), c), merge(a, merge(b, c)))
     assert_same(merge(merge(a, b), c), merge_all([a, b, c]))
 
 
+@settings(max_examples=50)
 @given(st.lists(profiles(), max_size=6), st.randoms())
 def test_the_order_of_many_batches_does_not_matter(parts, random):
     assert_same(merge_all(parts), merge_all(random.sample(parts, len(parts))))
@@ -90,6 +93,7 @@ def test_a_column_an_outcome_and_a_residual_alone_stay_as_they_are(a):
         assert merge_residuals([found]) == found
 
 
+@settings(max_examples=50)
 @given(st.lists(profiles(least=1), min_size=1, max_size=6))
 def test_every_row_of_a_window_is_counted_once(parts):
     total = merge_all(parts)
@@ -104,6 +108,7 @@ def test_every_row_of_a_window_is_counted_once(parts):
         assert column.finite + column.infinite + column.missing == total.rows
 
 
+@settings(max_examples=50)
 @given(st.lists(profiles(least=1), min_size=1, max_size=6))
 def test_the_extremes_of_a_window_are_those_of_its_batches(parts):
     column = merge_all(parts).columns["x"]
@@ -136,12 +141,14 @@ def test_residuals_add_up_bin_by_bin(parts):
         assert getattr(total, what) == tuple(added.tolist())
 
 
+@settings(max_examples=50)
 @given(st.lists(rows_of_a_batch, max_size=6))
 def test_a_window_is_the_profile_of_all_its_rows_put_together(batches):
     whole = profile_of([row for rows in batches for row in rows])
     assert_same(merge_all(profile_of(rows) for rows in batches), whole)
 
 
+@settings(max_examples=50)
 @given(st.lists(rows_of_a_batch, max_size=6), st.data())
 def test_a_late_partition_takes_the_place_of_its_own(batches, data):
     assumed = {place: profile_of(rows) for place, rows in enumerate(batches)}

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from aiguard_dagster.core.errors import MeasurementError
@@ -77,6 +77,7 @@ def read(content):
         return None
 
 
+@settings(max_examples=60)
 @given(batches)
 def test_a_profile_is_the_same_after_its_file(batch):
     assert batch_from_bytes(batch_to_bytes(batch)) == batch
@@ -86,6 +87,7 @@ def test_a_profile_of_everything_is_the_same_after_its_file():
     assert batch_from_bytes(FILE) == WHOLE
 
 
+@settings(max_examples=60)
 @given(batches)
 def test_a_file_is_two_lines_and_the_same_each_time(batch):
     content = batch_to_bytes(batch)
@@ -123,6 +125,7 @@ def test_a_file_that_was_cut_anywhere_is_refused():
     assert read(FILE[:-1]) == WHOLE
 
 
+@settings(max_examples=60)
 @given(batches, st.data())
 def test_any_file_that_was_cut_anywhere_is_refused(batch, data):
     content = batch_to_bytes(batch)
@@ -142,6 +145,7 @@ def test_a_flipped_bit_never_gives_another_profile(bit):
         assert found in ([None] if place >= body else [None, WHOLE])
 
 
+@settings(max_examples=60)
 @given(batches, st.data())
 def test_a_byte_that_was_altered_never_gives_another_profile(batch, data):
     content = bytearray(batch_to_bytes(batch))

@@ -38,6 +38,7 @@ DAY = 86_400 * SECONDS
 LONGEST = 9.2e18
 NUMBER = r"\A([+-]?(([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?|(?i:inf|infinity))|(?i:nan))\z"
 """Text that is a number; Spark itself would also take spaces and ``1.5d``."""
+FLOATS = (t.FloatType, t.DoubleType)
 LOCAL_TIMES = (t.TimestampNTZType, t.DateType)
 FAMILIES: tuple[tuple[tuple[type[Any], ...], Family], ...] = (
     ((t.NumericType,), "number"),
@@ -119,9 +120,10 @@ class SparkEngine:
 
     def known(self, name: str) -> Column:
         """A column in which NaN, like null, means that the value is not known."""
-        if not isinstance(self._types[name], t.FractionalType):
-            return self.named(name)
-        return f.when(~f.isnan(self.named(name)), self.named(name))
+        if isinstance(self._types[name], FLOATS):
+            return f.when(~f.isnan(self.named(name)), self.named(name))
+        # Of text, the cast sheds a collation.
+        return self.text(name) if self.family(name) == "text" else self.named(name)
 
     def as_number(self, name: str) -> Column:
         """A column as a number; null where there is none."""
@@ -190,7 +192,7 @@ class SparkEngine:
         if not table.model_version:
             return None
         value = self.named(table.model_version)
-        if isinstance(self._types[table.model_version], t.FractionalType):
+        if isinstance(self._types[table.model_version], FLOATS):
             value = f.when(f.abs(value.cast("double")) < f.lit(LONGEST), value.cast("bigint"))
         return f.coalesce(value.cast("string"), f.lit(UNKNOWN_VERSION))
 

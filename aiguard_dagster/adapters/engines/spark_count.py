@@ -240,9 +240,14 @@ class Count:
     def _place(self, name: str, row: Row) -> int:
         """The bin of a row's sums; what has no value has the one after the last."""
         size = self._plan.grid.columns[name].size
-        match row["bin"]:
-            case None | NULL | NAN:
-                return size
+        special: Mapping[Any, int] = {
+            None: size,
+            NULL: size,
+            NAN: size,
+            MINUS: 0,
+            PLUS: size - 1,
+        }
+        return special.get(row["bin"], row["bin"])
 
 
 def _by_column(
