@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
+from typing import Any
 
 import polars as pl
 
@@ -130,8 +131,11 @@ class _Count:
         pairs = self._plan.classes and self._plan.table.label and self._plan.table.prediction
         if pairs:
             queries.append(self._pairs())
-        main, *others = pl.collect_all(queries, engine="streaming")
-        rows = self._by_part(main)
+        joint = self._plan.grid.joint
+        products = [self._products(joint)] if joint and joint.columns else []
+        main, *others = pl.collect_all([*queries, *products], engine="streaming")
+        rows = self._by_part(main, *others[len(others) - len(products) :])
+        others = others[: len(others) - len(products)]
         strange = self._not_finite(rows, numbers)
         again = self._finite_only(strange) if strange else {}
         counted = [by_part(found.to_dicts()) for found in others]
@@ -183,8 +187,6 @@ class _Count:
             cost = _as_number(table.cost)
             usable = cost.filter(cost.is_finite())
             found += [usable.len().alias("priced"), usable.sum().alias("spend")]
-        if self._plan.grid.joint:
-            found += self._products(self._plan.grid.joint)
         return found
 
     def _numbers(self, grids: Mapping[str, NumericGrid]) -> Iterable[pl.Expr]:
@@ -270,14 +272,21 @@ class _Count:
         keyed = self._keyed(value=said.cast(pl.String), label=label, place=place)
         return keyed.group_by("part", "value", "label", "place").agg(pl.len().alias("rows"))
 
-    def _products(self, joint: JointGrid) -> list[pl.Expr]:
-        scaled = []
+    def _products(self, joint: JointGrid) -> pl.LazyFrame:
+        """Sums of products; the columns are scaled first, once, and not for each pair."""
+        scaled: list[pl.Expr] = []
         for name, centre, scale in zip(joint.columns, joint.centres, joint.scales, strict=True):
             value = self._engine._number(name, "number", self._plan.table)  # noqa: SLF001
             cut = ((value - centre) / scale).clip(-3, 3)
-            scaled.append(cut.fill_nan(0.0).fill_null(0.0))
-        pairs = [a * b for place, a in enumerate(scaled) for b in scaled[: place + 1]]
-        return [value.sum().alias(f"z{place}") for place, value in enumerate([*pairs, *scaled])]
+            scaled.append(cut.fill_nan(0.0).fill_null(0.0).alias(f"scaled{len(scaled)}"))
+        part = pl.lit("") if self._part is None else self._part
+        frame = self._frame.select(*scaled, part.alias("part"))
+        names = [pl.col(f"scaled{place}") for place in range(len(scaled))]
+        pairs = [a * b for place, a in enumerate(names) for b in names[: place + 1]]
+        sums = [value.sum().alias(f"z{place}") for place, value in enumerate([*pairs, *names])]
+        if self._part is None:
+            return frame.select(pl.len().alias("rows"), *sums)
+        return frame.group_by("part").agg(pl.len().alias("rows"), *sums)
 
     def _value(self, name: str) -> pl.Expr:
         """A column in which NaN, like null, means that the value is not known."""
@@ -285,9 +294,13 @@ class _Count:
 
     # What was told.
 
-    def _by_part(self, found: pl.DataFrame) -> dict[Key, Row]:
-        rows = {row.get("part", ""): row for row in found.iter_rows(named=True)}
-        return {part: row for part, row in rows.items() if row["rows"]}
+    def _by_part(self, *found: pl.DataFrame) -> dict[Key, Row]:
+        rows: dict[Key, dict[str, Any]] = {}
+        for each in found:
+            for row in each.iter_rows(named=True):
+                if row["rows"]:
+                    rows.setdefault(row.get("part", ""), {}).update(row)
+        return dict(rows)
 
 
 def _family(dtype: pl.DataType) -> Family:

@@ -29,6 +29,8 @@ from aiguard_dagster.adapters.engines.spark_stacks import (
     binned,
     collected,
     finite,
+    middle_of,
+    numbers,
     placed,
     slices,
     stacked,
@@ -117,14 +119,18 @@ class Count:
 
     def _columns(self, names: Sequence[str]) -> Mapping[Key, Row]:
         """Counts, extremes and moments of columns of numbers."""
+        # Spark's mean is a plain sum: from the grid's middle on, no digits are lost far from zero.
+        middles = [middle_of(self._numbers[name]) for name in names]
+        off = f.col("value") - f.get(numbers(middles), f.col("id"))
         aggregates = {
             "rows": f.count(f.lit(1)),
             "lowest": f.min("value"),
             "highest": f.max("value"),
-            "mean": f.avg("value"),
-            "var": f.var_pop("value"),
+            "mean": f.avg(off),
+            "var": f.var_pop(off),
         }
-        return _columns_of(self._by_number(names, aggregates), names, self._numbers)
+        told = self._by_number(names, aggregates)
+        return _columns_of(told, dict(zip(names, middles, strict=True)), self._numbers)
 
     def _categories(self) -> dict[str, Grouped]:
         """Rows by bin; the unseen are counted together where they are: there may be millions."""
@@ -263,9 +269,10 @@ def _by_column(
 
 
 def _columns_of(
-    told: pl.DataFrame, names: Sequence[str], grids: Mapping[str, NumericGrid]
+    told: pl.DataFrame, middles: Mapping[str, float], grids: Mapping[str, NumericGrid]
 ) -> dict[Key, dict[str, Any]]:
     """Of each part, what is told of each column: counts up to each edge, extremes and moments."""
+    names = list(middles)
     counts: dict[tuple[Key, int], dict[int, int]] = {}
     for part, place, which, rows in told.select("part", "id", "bin", "rows").iter_rows():
         counts.setdefault((part, place), {})[which] = rows
@@ -284,14 +291,14 @@ def _columns_of(
         }
     for row in _moments(told.filter(pl.col("bin") >= 0)).iter_rows(named=True):
         name = names[row["id"]]
-        found[row["part"]] |= {f"{name}/{which}": row[which] for which in MOMENTS}
+        moments = {**row, "mean": middles[name] + row["mean"]}
+        found[row["part"]] |= {f"{name}/{which}": moments[which] for which in MOMENTS}
     return found
 
 
 def _moments(told: pl.DataFrame) -> pl.DataFrame:
     """Of each part and column, from those of its bins; after Chan, Golub and LeVeque (1979)."""
     rows, mean = pl.col("rows"), pl.col("mean")
-    # From the first mean on, so that no digits are lost far from zero.
     middle = mean.first() + ((mean - mean.first()) * rows).sum() / rows.sum()
     spread = (pl.col("var") * rows).sum() + ((mean - middle) ** 2 * rows).sum()
     return told.group_by("part", "id").agg(

@@ -56,6 +56,11 @@ def width_of(grids: Sequence[NumericGrid]) -> int:
     return 1 << max(grid.size + len(SPECIAL) - 1 for grid in grids).bit_length()
 
 
+def middle_of(grid: NumericGrid) -> float:
+    """About where a column's values lie."""
+    return grid.edges[len(grid.edges) // 2] if grid.edges else 0.0
+
+
 def binned(stack: DataFrame, grids: Sequence[NumericGrid]) -> DataFrame:
     """With ``bin``: the column's place times :func:`width_of`, and the value's bin in its grid.
 
@@ -68,7 +73,7 @@ def binned(stack: DataFrame, grids: Sequence[NumericGrid]) -> DataFrame:
     step = width
     while step > 1:
         level = [edge for tree in trees for edge in tree[step // 2 - 1 :: step]]
-        is_above = f.get(_numbers(level), f.col("bin")) < value
+        is_above = f.get(numbers(level), f.col("bin")) < value
         right = f.when(is_above, f.lit(1)).otherwise(f.lit(0))
         found = found.withColumn("bin", f.col("bin") * 2 + right)
         step //= 2
@@ -143,9 +148,9 @@ def _polars_type(kind: t.DataType) -> pl.DataType | type[pl.DataType]:
             return TYPES[type(kind)]
 
 
-def _numbers(values: Sequence[float]) -> Column:
-    """A constant array; a literal for each element would take a call to Java each."""
-    text = ",".join(repr(value).replace("inf", "Infinity") for value in values)
+def numbers(values: Sequence[float]) -> Column:
+    """A constant array; literals would take a call to Java each."""
+    text = ",".join(repr(float(value)).replace("inf", "Infinity") for value in values)
     return f.split(f.lit(text), ",").cast("array<double>")
 
 

@@ -63,7 +63,9 @@ def test_a_name_of_another_case_is_another_name():
 
 
 def test_text_is_told_apart_whatever_the_collation():
-    frame = sql("SELECT explode(array('a', 'A', 'b')) COLLATE UTF8_LCASE AS c, 'a' AS label")
+    frame = sql(
+        "SELECT c COLLATE UTF8_LCASE AS c, 'a' AS label FROM VALUES ('a'), ('A'), ('b') t(c)"
+    )
     found = counted(frame, {"c": CategoryGrid(("a",), ("A",))})
     assert found[""].columns["c"].counts == (1, 1, 1)
     table = Table(asset="t", prediction="c", label="label", model_version="c")
@@ -104,7 +106,7 @@ def test_a_spread_far_from_zero_loses_no_digits():
     found = counted(frame, {"x": NumericGrid((0.0, *np.quantile(values, [0.2, 0.8])))})
     column = found[""].columns["x"]
     assert column.mean == pytest.approx(values.mean(), rel=1e-15)
-    assert column.spread == pytest.approx(((values - values.mean()) ** 2).sum(), rel=1e-6)
+    assert column.spread == pytest.approx(((values - values.mean()) ** 2).sum(), rel=1e-9)
 
 
 @pytest.mark.parametrize("option", [{"ansi.enabled": "false"}, {"timestampType": "TIMESTAMP_NTZ"}])
@@ -119,13 +121,14 @@ def test_the_sessions_options_change_nothing(option):
 def test_a_grid_of_many_rows_is_chosen_from_some(monkeypatch):
     from aiguard_dagster.adapters.engines import spark as engines
 
-    monkeypatch.setattr(engines, "SAMPLE", 400)
+    monkeypatch.setattr(engines, "SAMPLE", 2_000)
     rows = pl.concat([ROWS_OF_FEATURES] * 8)
     engine = engine_of(as_frame(spark_session(), rows))
     found = choose_grid(engine, FEATURES)
-    assert 250 < engine.categories(["note"])["note"].values <= 400
+    assert 1_800 < engine.categories(["note"])["note"].values < 2_100
     assert found.columns.keys() == FEATURE_PLAN.grid.columns.keys()
-    assert found.columns["colour"].categories == FEATURE_PLAN.grid.columns["colour"].categories
+    colours = [set(grid.columns["colour"].categories) for grid in (found, FEATURE_PLAN.grid)]
+    assert colours[0] == colours[1]
     edges, expected = (grid.columns["small"].edges for grid in (found, FEATURE_PLAN.grid))
     assert np.median(edges) == pytest.approx(np.median(expected), abs=0.2)
 
