@@ -82,6 +82,10 @@ class Measurement:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
+MANY = 10
+"""From so many hundred per cent on a share is told as a multiple."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Threshold:
     """A limit made concrete.
@@ -111,6 +115,8 @@ class Threshold:
                 return "never"
             case "seconds":
                 return format_duration(timedelta(seconds=round(value)))
+            case "share" if value >= MANY:
+                return f"{value:.3g} times"
             case "share":
                 return f"{value * 100:.3g}%"
             case _:

@@ -34,6 +34,8 @@ FEWEST_PARTS, MOST_PARTS = 3, 10
 TAIL = 0.1
 """The share of windows that the tail is fitted to, and at least ten of them."""
 FEWEST_IN_TAIL = 10
+CAUTION = 0.5
+"""Standard errors by which the variance of real windows is taken larger than it was found."""
 WINDOWS_APART = 20
 """Windows without overlap from which on a baseline supports a budget as long as itself."""
 
@@ -176,7 +178,8 @@ def calibrate(cells: Numbers, compare: Compare, *, span: int) -> Calibration:
     return Calibration(
         span=span,
         days=days,
-        wander=_mean_excess(excess),
+        # It is learned from few windows: if it is more, no window must pay for that.
+        wander=_mean_excess(excess) * (1 + CAUTION * np.sqrt(2 * span / days)),
         scores=scores,
         extremes=np.sort(views.max(axis=1)),
     )
@@ -189,7 +192,7 @@ def episodes(beyond: NDArray[np.bool_], span: int) -> int:
     2
     """
     places = np.flatnonzero(beyond)
-    return int(len(places) > 0) + int((np.diff(places) > span).sum())
+    return int(len(places) > 0) + int((np.diff(places) >= span).sum())
 
 
 def _mean_excess(excess: Numbers) -> Numbers:

@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 Numbers = NDArray[np.float64]
 SHAPES = 3
 """Directions in which numbers are followed: level, width, skew."""
-ADDED = 3 / 8
-"""Rows added to a share's counts."""
+HALF = 0.5
 LARGE = 400.0
 """From this expected count on the noise of a cell is 1."""
 
@@ -131,9 +130,9 @@ def shape_directions(counts: Numbers, *, most: int = SHAPES) -> Numbers:
 def share_effect(current: Numbers, n: Numbers, baseline: Numbers, m: Numbers) -> Effects:
     """Whether a share of rows has changed: the difference of ``2 asin √p`` (Cohen 1988, chapter 6).
 
-    Three eighths of a row are added to what there is and to what was to be expected, so that none
-    of ten is no more striking than it is rare (Anscombe, "The transformation of Poisson, binomial
-    and negative-binomial data", Biometrika 35, 1948).
+    On that scale none of ten expected is more striking than it is rare, so a share that fell is
+    measured by the deviance over n, which is the same where changes are small (McCullagh and
+    Nelder, Generalized Linear Models, 1989, section 4.4).
 
     Args:
         current: Rows that are so, shape ``(windows,)``.
@@ -146,14 +145,18 @@ def share_effect(current: Numbers, n: Numbers, baseline: Numbers, m: Numbers) ->
     >>> round(float(found.squared[0]) ** 0.5, 2)
     0.2
     """
+    from scipy.special import xlogy
+
     with np.errstate(invalid="ignore", divide="ignore"):
-        p = (current + ADDED) / (n + 2 * ADDED)
-        q = (n * (baseline / m) + ADDED) / (n + 2 * ADDED)
-        # Without rows there is no share, whatever was added.
-        moved = 2 * (np.arcsin(np.sqrt(p)) - np.arcsin(np.sqrt(q))) + 0 * (current / n)
+        p, q = current / n, baseline / m
+        rise = (2 * (np.arcsin(np.sqrt(p)) - np.arcsin(np.sqrt(q)))) ** 2
+        fall = 2 * (xlogy(p, p / q) + xlogy(1 - p, (1 - p) / (1 - q)))
         # Of what was never seen a first row or two must not be an alarm, so not less for few.
         noise = 1 / n + 1 / m
-    return Effects(squared=moved**2, noise=noise, freedom=np.ones_like(moved))
+        # The rarer of having and lacking decides which of them fell.
+        fell = np.where(q < HALF, p < q, (q > HALF) & (p > q))
+    squared = np.where(fell, np.maximum(fall, 0.0), rise)
+    return Effects(squared=squared, noise=noise, freedom=np.ones_like(squared))
 
 
 def cell_noise(expected: Numbers) -> Numbers:

@@ -8,6 +8,7 @@ from itertools import product
 
 import numpy as np
 
+from aiguard_dagster.stats.calibration import WINDOWS_APART
 from aiguard_dagster.stats.contrast import ColumnContrast
 from benchmarks.alarms.draws import Draw, World
 from benchmarks.alarms.judging import Judge
@@ -68,8 +69,11 @@ def main(seeds: int) -> bool:
         name = ["rhythm" if rhythm else "independent", f"{size:,}", f"{baseline}d"]
         rows.append([*name, *(cells[way].told() for way in ways)])
         blame.append([*name, *(_most(cells[way].blamed) for way in ways)])
-        if baseline >= EVERY:
-            worst += [(float(np.mean(cells[way].ratios)), (*name, *way)) for way in ways]
+        worst += [
+            (float(np.mean(cells[way].ratios)), (*name, *way))
+            for way in ways
+            if baseline * min(1, baseline / way[0] / WINDOWS_APART) >= EVERY
+        ]
         print(*rows[-1], f"{time.perf_counter() - started:.0f} s", flush=True)
     heads = [f"{span}d, floor {floor:g}" for span, floor in ways]
     show(
