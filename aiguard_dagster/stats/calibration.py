@@ -225,9 +225,10 @@ def _tail_quantile(ordered: Numbers, chance: float, *, span: int) -> float:
     apart = max(len(ordered) / span, 1.0)
     top = min(max(round(len(ordered) * TAIL), FEWEST_IN_TAIL), len(ordered) - 1)
     beyond = chance * (1 + 1 / apart) - 1 / apart
-    if beyond >= top / len(ordered):
-        return float(np.quantile(ordered, 1 - min(beyond, 1.0)))
     threshold = float(ordered[-top - 1])
+    if beyond >= top / len(ordered):
+        # Not beyond where the tail begins: a rarer alarm has no lower limit.
+        return min(float(np.quantile(ordered, 1 - min(beyond, 1.0))), threshold)
     mean_excess = float((ordered[-top:] - threshold).mean())
     share = (top / len(ordered) * apart + 1) / (apart + 1)
     degrees = max(top / span, 1.0)

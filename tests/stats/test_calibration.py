@@ -72,6 +72,22 @@ def test_beyond_the_baseline_s_length_no_limit_is_lower_than_chance_alone(extrem
     assert found.level(every) >= stats.norm.isf(1 / every / tests)
 
 
+@given(EXTREMES, st.integers(1, 30), st.integers(90, 1_000))
+def test_beyond_the_budget_that_a_baseline_supports_no_limit_is_lower(extremes, span, days):
+    found = known(extremes, span=span, days=days)
+    every = found.supported + 1.0
+    assert found.level(every) >= found.level(found.supported) - 1e-9
+    assert found.level(every) >= stats.norm.isf(1 / max(every, span))
+
+
+@pytest.mark.parametrize(
+    ("days", "span", "supported"),
+    [(365, 1, 365), (365, 7, 365), (365, 30, 222), (21, 7, 3), (3, 1, 0)],
+)
+def test_a_baseline_of_twenty_windows_supports_a_budget_as_long_as_itself(days, span, supported):
+    assert known([0.0], days=days, span=span).supported == supported
+
+
 @given(EXTREMES, st.integers(1, 30))
 def test_every_window_may_be_an_alarm_at_the_lowest_level(extremes, span):
     assert known(extremes, span=span).level(span) == pytest.approx(extremes.min())

@@ -138,6 +138,12 @@ def test_without_numbers_or_a_deviation_there_is_no_distance(now, then):
     assert math.isnan(wasserstein(now, then, (-1.0, 0.0, 2.5)))
 
 
+def test_lines_that_cross_leave_two_triangles():
+    now = ColumnProfile(rows=4, counts=(4,), lowest=0, highest=4, mean=2, spread=4)
+    then = ColumnProfile(rows=4, counts=(4,), lowest=1, highest=3, mean=2, spread=4)
+    assert wasserstein(now, then, ()) == pytest.approx(4 * 0.25 / 2)
+
+
 def test_a_column_of_no_edges_is_a_line_between_its_extremes():
     now = ColumnProfile(rows=4, counts=(4,), lowest=2, highest=4, mean=3, spread=4)
     then = ColumnProfile(rows=4, counts=(4,), lowest=0, highest=2, mean=1, spread=4)
