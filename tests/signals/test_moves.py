@@ -234,6 +234,13 @@ def test_a_bar_that_begins_with_a_spike_is_told_to_its_end():
     assert chart_of(column, column, grid).labels[1] == "1 to 3"
 
 
+def test_a_bar_that_ends_with_a_spike_is_told_to_it():
+    edges = sorted([*range(1, 22), float(np.nextafter(3.0, 0))])
+    grid = NumericGrid(tuple(float(edge) for edge in edges))
+    column = counted([1.0, 2.5, 30.0], grid.edges)
+    assert chart_of(column, column, grid).labels[1] == "1 to 3"
+
+
 def test_the_largest_categories_of_either_side_are_shown_and_the_rest_put_together():
     grid = CategoryGrid(tuple("abcdefghijklmno"))
     then = ColumnProfile(rows=150, counts=(*[10] * 15, 0, 0))
@@ -267,6 +274,13 @@ def test_outcomes_are_told_over_all_and_where_they_moved_most():
     assert told == (
         "outcome less prediction, mean 0 → -0.95; most where score is 0.5 to 0.9: 0 → -2"
     )
+
+
+def test_many_rows_that_moved_a_little_matter_more_than_one_that_moved_far():
+    then = residuals((500, 500, 0), (0.0, 0.0, 0.0))
+    now = residuals((100, 1, 0), (50.0, -2.0, 0.0))
+    told = how_outcomes_moved("score", now, then, NumericGrid((0.5,)))
+    assert told.endswith("most where score is below 0.5: 0 → 0.5")
 
 
 def test_outcomes_of_rows_without_a_value_are_told_as_those_of_null():

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import stats
@@ -17,7 +17,13 @@ from aiguard_dagster.stats.calibration import (
     calibrate,
     episodes,
 )
-from aiguard_dagster.stats.effects import Effects, bins_effect, share_effect, side_by_side
+from aiguard_dagster.stats.effects import (
+    Effects,
+    bins_effect,
+    score,
+    share_effect,
+    side_by_side,
+)
 from tests.stats.days import (
     breaches,
     contrast_of,
@@ -53,6 +59,7 @@ BUDGETS = st.floats(1.01, 10_000)
 
 
 @given(EXTREMES, st.integers(1, 30), BUDGETS, BUDGETS)
+@example(np.array([0.0, 1.0, 1.0]), 1, 1.25, 2.0)
 def test_a_rarer_alarm_never_has_a_lower_limit(extremes, span, a, b):
     found = known(extremes, span=span)
     low, high = (found.level(span * every) for every in sorted((a, b)))
@@ -112,6 +119,15 @@ def test_a_normal_tail_goes_beyond_its_level_hardly_oftener_than_stated(every):
     draws = np.random.default_rng(0).normal(size=20_000)
     level = known(draws, days=100_000).level(every)
     assert stats.norm.sf(level) * every < 1.15
+
+
+@pytest.mark.parametrize("windows", [15, 40, 200])
+def test_a_level_learned_from_few_windows_is_exceeded_no_oftener_than_stated(windows):
+    rng = np.random.default_rng(0)
+    drawn = [known(rng.exponential(size=windows), days=100_000) for _ in range(1_500)]
+    for every in (3, 6, 12, 30, 90):
+        beyond = np.mean([math.exp(-found.level(every)) for found in drawn])
+        assert 0.9 / every < beyond < (1.1 if windows < 40 else 1.03) / every
 
 
 @pytest.mark.parametrize("days", [0, 1, FEWEST_PARTS * 7 - 1])
@@ -256,6 +272,30 @@ def test_real_wandering_is_found_as_a_variance_of_its_own():
     assert by_test["x0", "bins"] ** 0.5 == pytest.approx(0.2, abs=0.03)
     assert by_test["x1", "shape"] ** 0.5 < 0.02
     assert by_test["x0", "missing"] ** 0.5 < 0.02
+
+
+@pytest.mark.parametrize(("days", "span"), [(365, 1), (365, 7), (21, 7)])
+def test_the_variance_of_few_windows_is_taken_larger_by_half_its_standard_error(days, span):
+    def wanders(now, then):
+        one = np.ones((len(now), 1))
+        return Effects(squared=0.05 * one, noise=0.01 * one, freedom=one)
+
+    found = calibrate(np.ones((days, 2)), wanders, span=span).wander
+    assert found == pytest.approx(0.04 * (1 + math.sqrt(2 * span / days) / 2))
+
+
+def test_a_strange_day_of_the_baseline_is_judged_by_the_other_days():
+    def one_is_strange(now, then):
+        one = np.ones((len(now), 1))
+        squared = 0.01 * one
+        squared[50] = 1.0
+        return Effects(squared=squared, noise=0.01 * one, freedom=one)
+
+    found = calibrate(np.ones((100, 2)), one_is_strange, span=1)
+    assert found.wander[0] > 0.009
+    assert found.scores[50] == pytest.approx(
+        float(score(np.array(1.0), np.array(0.01), np.array(1.0)))
+    )
 
 
 def test_the_budget_is_shared_by_all_columns():

@@ -177,6 +177,10 @@ def test_keys_that_are_not_known_are_left_alone():
     assert batch_from_bytes(sealed(document, format=FORMAT + 7, seal="wax")) == WHOLE
 
 
+def test_a_file_that_older_readers_may_read_is_read():
+    assert batch_from_bytes(sealed(body_of(FILE), readable_from=1)) == WHOLE
+
+
 def test_a_file_for_newer_readers_is_refused_with_a_hint():
     newer = sealed(body_of(FILE), format=9, readable_from=FORMAT + 1)
     with pytest.raises(MeasurementError) as refused:
