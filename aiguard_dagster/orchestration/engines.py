@@ -1,17 +1,18 @@
 """Where tables are profiled: a resource, so that a run moves to Spark without a word elsewhere."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 import dagster as dg
 
-from aiguard_dagster.core.errors import MeasurementError
+from aiguard_dagster.core.errors import AIGuardError, MeasurementError
 from aiguard_dagster.core.partition import Partition
 from aiguard_dagster.orchestration.assets import KnownAsset
 from aiguard_dagster.orchestration.loading import Deferred
 
 if TYPE_CHECKING:
-    from aiguard_dagster.adapters.engines.engine import Engine
+    from aiguard_dagster.adapters.engines.engine import Engine, Plan
+    from aiguard_dagster.stats.profile import Profile
 
 ENGINE = "aiguard_engine"
 
@@ -29,6 +30,30 @@ class ProfileEngine(dg.ConfigurableResource[None]):
     """What reads parquet files: ``own`` is polars, streaming, in the run's process."""
     spark_remote: str | None = None
     """A Spark Connect address, such as ``sc://spark:15002``; the active session when left out."""
+
+    def profiles(
+        self,
+        asset: KnownAsset,
+        deferred: Deferred | None,
+        partitions: Sequence[Partition],
+        plan: "Plan",
+    ) -> Mapping[str, "Profile"]:
+        """Count the partitions in hand of a table, where they are.
+
+        Raises:
+            MeasurementError: They cannot be had, are no table, or cannot be read. Engines' own
+                messages are left out: they may quote rows.
+        """
+        try:
+            return self.open(asset, deferred, partitions).profiles(plan)
+        except AIGuardError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever the engine raises once it reads
+            msg = (
+                f"{asset.key.to_user_string()} cannot be read: {type(error).__name__}"
+                "\n\nHint: read all of it once where it is stored, to see why."
+            )
+            raise MeasurementError(msg) from None
 
     def open(
         self, asset: KnownAsset, deferred: Deferred | None, partitions: Sequence[Partition]

@@ -33,8 +33,8 @@ def build_profile_asset(
         partitions = in_hand(context.op_execution_context, asset.partitions_def)
         try:
             engine: ProfileEngine = getattr(context.resources, keys.engine)
-            opened = engine.open(asset, rows.get("rows"), partitions or ())
-            parts = opened.profiles(plan_of(guard, table, grid))
+            plan = plan_of(guard, table, grid)
+            parts = engine.profiles(asset, rows.get("rows"), partitions or (), plan)
             return BatchProfile(grid_id=grid.id, parts=parts)
         except MeasurementError as error:
             # The user's job must not fail by it: no rows lower the coverage, which is never ok.

@@ -1,5 +1,6 @@
 """A run moves to another engine by a resource, and nothing else changes."""
 
+from contextlib import ExitStack
 from datetime import datetime, timedelta
 
 import dagster as dg
@@ -18,6 +19,7 @@ from aiguard_dagster.adapters.mlflow.client import connect
 from aiguard_dagster.core.spec import Guard
 from aiguard_dagster.orchestration.keys import profile_key
 from tests.conformance.engines import spark_session
+from tests.conformance.sparks import configured
 from tests.conformance.test_profiles import assert_same
 
 DAY = "2026-02-01"
@@ -121,9 +123,40 @@ def test_times_of_another_zone_fall_into_their_own_day(kind, uri, tmp_path):
     assert found.first.isoformat() == "2026-02-01T05:00:00+00:00"
 
 
+@pytest.mark.parametrize("kind", ["own", "duckdb", pytest.param("spark", marks=pytest.mark.spark)])
+@pytest.mark.filterwarnings("ignore")
+def test_dates_are_days_of_the_tables_own_clock(kind, uri, tmp_path):
+    dated = rows(3, start=datetime(2026, 2, 1)).with_columns(pl.col("at").dt.date())
+    dated.write_parquet(tmp_path / "dated.parquet")
+    guard = guard_of({"kind": "parquet", "path": str(tmp_path / "dated.parquet")})
+    record_baseline(guard, version="1", data={"features": rows(31)}, tracking_uri=uri)
+    with ExitStack() as stack:
+        if kind == "spark":
+            zone = {"session.timeZone": "Asia/Kolkata"}
+            stack.enter_context(configured(spark_session(), **zone))
+        assert profiled(guard, uri, tmp_path, ProfileEngine(kind=kind)).parts[""].rows == 24
+
+
 @pytest.mark.filterwarnings("ignore")
 def test_files_that_are_gone_lower_the_coverage_whatever_the_engine(uri, tmp_path):
     guard = guard_of({"kind": "parquet", "path": str(tmp_path / "{partition}-gone.parquet")})
     record_baseline(guard, version="1", data={"features": rows(31)}, tracking_uri=uri)
     for kind in ("own", "duckdb"):
         assert profiled(guard, uri, tmp_path, ProfileEngine(kind=kind)).parts == {}
+
+
+@pytest.mark.parametrize("kind", ["own", "duckdb", pytest.param("spark", marks=pytest.mark.spark)])
+@pytest.mark.parametrize("damage", ["cut short", "overwritten"])
+@pytest.mark.filterwarnings("ignore")
+def test_a_damaged_file_fails_no_run_and_lowers_the_coverage(kind, damage, uri, tmp_path):
+    if kind == "spark":
+        spark_session()
+    source = written(tmp_path, by_path=True)
+    file = tmp_path / f"{DAY}.parquet"
+    content = file.read_bytes()
+    half = len(content) // 2
+    damaged = {"cut short": content[:half], "overwritten": bytes(half) + content[half:]}
+    file.write_bytes(damaged[damage])
+    guard = guard_of(source)
+    record_baseline(guard, version="1", data={"features": rows(31)}, tracking_uri=uri)
+    assert profiled(guard, uri, tmp_path, ProfileEngine(kind=kind)).parts == {}

@@ -300,7 +300,9 @@ def _moments(told: pl.DataFrame) -> pl.DataFrame:
     """Of each part and column, from those of its bins; after Chan, Golub and LeVeque (1979)."""
     rows, mean = pl.col("rows"), pl.col("mean")
     middle = mean.first() + ((mean - mean.first()) * rows).sum() / rows.sum()
-    spread = (pl.col("var") * rows).sum() + ((mean - middle) ** 2 * rows).sum()
+    # A square beyond all numbers is told as NaN by Spark 3.5.
+    var = pl.col("var").fill_nan(float("inf"))
+    spread = (var * rows).sum() + ((mean - middle) ** 2 * rows).sum()
     return told.group_by("part", "id").agg(
         lowest=pl.col("lowest").min(),
         highest=pl.col("highest").max(),

@@ -63,9 +63,11 @@ def _one(frame: "DataFrame", by: By, table: Table, partition: Partition) -> "Col
     name = time_column(table, partition)
     assert partition.window is not None  # noqa: S101 - time_column has seen to it
     ends = (partition.window.start, partition.window.end)
-    time, naive = f.col(quoted(name)), dict(frame.dtypes).get(name) == "timestamp_ntz"
-    start, end = (_naive(end, table) if naive else f.lit(end) for end in ends)
-    return (time >= start) & (time < end)
+    time = f.col(quoted(name))
+    if dict(frame.dtypes).get(name) not in {"timestamp_ntz", "date"}:
+        return (time >= f.lit(ends[0])) & (time < f.lit(ends[1]))
+    local, (start, end) = time.cast("timestamp_ntz"), (_naive(end, table) for end in ends)
+    return (local >= start) & (local < end)
 
 
 def _naive(moment: datetime, table: Table) -> "Column":
