@@ -198,9 +198,9 @@ def roughly(profile):
     """All that is a sum of floats, and agrees to rounding."""
     outcomes = profile.outcomes
     sums = [outcomes.absolute, outcomes.squared, outcomes.signed, outcomes.spend]
-    for column in profile.columns.values():
+    for _, column in sorted(profile.columns.items()):
         sums += [column.mean, column.spread]
-    for residual in profile.residuals.values():
+    for _, residual in sorted(profile.residuals.items()):
         sums += [*residual.sums, *residual.squares]
     return [*sums, *profile.products]
 
