@@ -81,9 +81,9 @@ class Calibration:
         if every <= self.supported:
             return found
         # Beyond that the baseline cannot speak; no limit is below what chance alone does.
-        from scipy.stats import norm
+        from scipy.special import ndtri
 
-        return max(found, float(norm.isf(chance / self.span / max(len(self.wander), 1))))
+        return max(found, -float(ndtri(chance / self.span / max(len(self.wander), 1))))
 
     def scored(self, effects: Effects) -> Numbers:
         """Effects as scores, which may be held against a level."""

@@ -171,11 +171,11 @@ def cell_noise(expected: Numbers) -> Numbers:
 
 @cache
 def _noise_table() -> tuple[Numbers, Numbers]:
-    from scipy.stats import poisson
+    from scipy.special import gammaln, xlogy  # scipy.stats takes a second to import.
 
     means = np.concatenate([[0.0], np.geomspace(1e-4, LARGE, 200)])
     counts = np.arange(800.0)
-    chances = poisson.pmf(counts[None, :], means[:, None])
+    chances = np.exp(xlogy(counts, means[:, None]) - gammaln(counts + 1) - means[:, None])
     gaps = (np.sqrt(counts)[None, :] - np.sqrt(means)[:, None]) ** 2
     return means, (4 * chances * gaps).sum(axis=1)
 
