@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aiguard_dagster.core.spec import Drift, Guard, Performance
+from aiguard_dagster.core.spec import Drift, Guard, Performance, TalliedSignal
 
 if TYPE_CHECKING:
     from aiguard_dagster.adapters.engines.engine import Plan
@@ -61,7 +61,17 @@ def plan_of(guard: Guard, table: str, grid: "Grid") -> "Plan":
         grid=grid,
         classes=asked.classes,
         residuals=tuple(name for name in asked.residuals if name in grid.columns),
+        tallies=tallies_asked(guard, table),
     )
+
+
+def tallies_asked(guard: Guard, table: str) -> dict[str, TalliedSignal]:
+    """The signals on a table that are counted in groups, one for each different count."""
+    from aiguard_dagster.signals.tallied import tally_name
+
+    spec = guard.tables[table]
+    signals = (rule.signal for rule in guard.rules if rule.signal.table == table)
+    return {tally_name(s, spec): s for s in signals if isinstance(s, TalliedSignal)}
 
 
 def _once(names: Iterable[str]) -> tuple[str, ...]:

@@ -154,7 +154,7 @@ def _require_tables(guard: Guard, data: Mapping[str, Any]) -> None:
 
 def _table(guard: Guard, name: str, rows: Any, registry: ModelRegistry) -> "TableBaseline":  # noqa: ANN401 - any table
     from aiguard_dagster.adapters.engines.grids import choose_grid, late_columns, outcome_columns
-    from aiguard_dagster.adapters.engines.open import as_frame, engine_of
+    from aiguard_dagster.adapters.engines.open import as_frame, engine_of, profiles_of_table
     from aiguard_dagster.signals.baseline import TableBaseline
     from aiguard_dagster.signals.types import column_types, type_name
     from aiguard_dagster.stats.profile import merge_all
@@ -169,7 +169,7 @@ def _table(guard: Guard, name: str, rows: Any, registry: ModelRegistry) -> "Tabl
     if earlier is not None and _counts_the_same(earlier.grid, grid):
         grids.insert(0, earlier.grid)
     for chosen in grids:
-        days = dict(engine.profiles(replace(plan_of(guard, name, chosen), by="day")))
+        days = dict(profiles_of_table(rows, replace(plan_of(guard, name, chosen), by="day")))
         days.pop("", None)  # Rows without a time belong to no day.
         if chosen is grid or (earlier and _resolves(earlier, merge_all(days.values()))):
             break

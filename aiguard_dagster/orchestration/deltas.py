@@ -8,7 +8,8 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime, timedelta
+from functools import partial
 from typing import NamedTuple
 
 import dagster as dg
@@ -16,17 +17,22 @@ import dagster as dg
 from aiguard_dagster.adapters.dagster.history import materialized, read_evaluations
 from aiguard_dagster.adapters.mlflow.registry import ModelRegistry
 from aiguard_dagster.core.champions import Reign, champion_at
+from aiguard_dagster.core.durations import format_duration
 from aiguard_dagster.core.errors import MeasurementError
-from aiguard_dagster.core.spec import AbsoluteLimit, DeltaSignal, Drift, Guard, Rule
+from aiguard_dagster.core.spec import AbsoluteLimit, DeltaSignal, Drift, Guard, Rule, TalliedSignal
 from aiguard_dagster.core.verdicts import Evaluation, Measurement, Verdict, Window
+from aiguard_dagster.core.words import with_hint
 from aiguard_dagster.orchestration.accepted import Accepted, baseline_mark, load_accepted
 from aiguard_dagster.orchestration.keys import check_key, delta_rules, profile_key
 from aiguard_dagster.orchestration.partitions import Partitions, window_of
 from aiguard_dagster.orchestration.resources import ProfileStore
 from aiguard_dagster.signals.drift_reference import DriftReference
-from aiguard_dagster.signals.measure import evaluate_window, failed
+from aiguard_dagster.signals.measure import evaluate_tallied, evaluate_window, failed
+from aiguard_dagster.signals.measure_tallied import Reference, reference_of
+from aiguard_dagster.signals.tallied import tally_name
 from aiguard_dagster.signals.window import WindowProfiles
-from aiguard_dagster.stats.profile import BatchProfile
+from aiguard_dagster.stats.profile import BatchProfile, Profile
+from aiguard_dagster.stats.tally import merge_tallies
 
 MOST_JUDGED = 1_000
 """Newest partitions that a rule is judged on; well below what is read back of its history."""
@@ -132,6 +138,10 @@ class DeltaEvaluator:
             expected=self._expected(signal, window),
             champion=champion,
         )
+        if isinstance(signal, TalliedSignal):
+            name = tally_name(signal, self._guard.tables[signal.table])
+            reference = partial(self._reference, rule, signal, name, as_of)
+            return evaluate_tallied(rule, name, current, reference)
         if isinstance(accepted, MeasurementError):
             return evaluate_window(rule, current, None, _no_reference)
         return evaluate_window(rule, current, accepted.baseline, accepted.drift)
@@ -139,7 +149,13 @@ class DeltaEvaluator:
     def on_other_grids(self, rule: Rule, signal: DeltaSignal) -> list[str]:
         """The newest window's partitions whose profile is damaged or not on the champion's grid."""
         batches = self.batches(signal.table)
-        if not isinstance(rule.signal, Drift) or not batches or self.champion is None:
+        if not batches or self.champion is None:
+            return []
+        if isinstance(signal, TalliedSignal):
+            name = tally_name(signal, self._guard.tables[signal.table])
+            held = self._in_window(signal, batches[-1].window.end)
+            return [b.key for b in held if self._lacks(signal.table, b.key, name)]
+        if not isinstance(rule.signal, Drift):
             return []
         accepted = self._baseline(self.champion)
         if isinstance(accepted, MeasurementError) or signal.table not in accepted.baseline.tables:
@@ -147,6 +163,62 @@ class DeltaEvaluator:
         grid_id = accepted.baseline.tables[signal.table].grid.id
         held = self._in_window(signal, batches[-1].window.end)
         return [b.key for b in held if self._grid_id(signal.table, b.key) != grid_id]
+
+    def _reference(
+        self, rule: Rule, signal: TalliedSignal, name: str, as_of: datetime
+    ) -> Reference | None:
+        """What a window's sums are compared with; None where nothing was recorded or needed.
+
+        Raises:
+            MeasurementError: The limit needs it and it is not there, or not whole yet.
+        """
+        if signal.baseline is not None:
+            return self._first_days(signal, signal.baseline, name, as_of)
+        champion = self.champion_at(as_of)
+        accepted = self._baseline(champion) if champion else None
+        if not isinstance(accepted, Accepted) or signal.table not in accepted.baseline.tables:
+            return None
+        days = list(accepted.baseline.table(signal.table).days.values())
+        found = reference_of(days, name, told="baseline")
+        if not found.days and needs_baseline(rule):
+            what = f"the baseline of v{champion} counted nothing for {rule.name}"
+            hint = "record one for a new version: what a rule counts must be in it."
+            raise MeasurementError(with_hint(what, hint))
+        return found if found.days else None
+
+    def _first_days(
+        self, signal: TalliedSignal, length: timedelta, name: str, as_of: datetime
+    ) -> Reference:
+        """The champion's own first days in production, where they are over."""
+        told = f"first {format_duration(length)}"
+        window = self._first_window(length, as_of)
+        if window is None or as_of <= window.end:
+            msg = f"the {told} of v{self.champion_at(as_of)} are not over yet"
+            raise MeasurementError(msg)
+        held = self._within(signal, window)
+        parts = WindowProfiles(
+            window=window,
+            batches=[self._profile(signal.table, batch.key) for batch in held],
+            expected=self._expected(signal, window),
+            champion=self.champion_at(as_of) or "",
+        )
+        if parts.partition_coverage < signal.min_coverage:
+            msg = f"of the {told} only {parts.partition_coverage:.0%} of the partitions are there"
+            raise MeasurementError(msg)
+        days: dict[date, list[Profile]] = {}
+        for batch, profile in zip(held, parts.batches, strict=True):
+            one = replace(parts, batches=[profile])
+            days.setdefault(batch.window.start.date(), []).extend(one.champion_parts())
+        tallies = [
+            merge_tallies(part.tallies[name] for part in each if name in part.tallies)
+            for _, each in sorted(days.items())
+        ]
+        return Reference(days=[tally for tally in tallies if tally is not None], told=told)
+
+    def _first_window(self, length: timedelta, as_of: datetime) -> Window | None:
+        champion = self.champion_at(as_of)
+        start = next((r.start for r in self._reigns if r.version == champion), None)
+        return Window(start=start, end=start + length) if start else None
 
     def champion_at(self, as_of: datetime) -> str | None:
         """The version that was in production up to this time; before all records, today's."""
@@ -158,12 +230,15 @@ class DeltaEvaluator:
         if not isinstance(signal, Drift) and not self._guard.tables[signal.table].model_version:
             reign = next((r for r in reversed(self._reigns) if r.start < as_of), None)
             start = max(start, reign.start) if reign else start
+        return self._within(signal, Window(start=start, end=as_of))
+
+    def _within(self, signal: DeltaSignal, window: Window) -> list[Batch]:
         # Half a partition of slack, for the days that clocks make longer or shorter.
         return [
             batch
             for batch in self.batches(signal.table)
-            if batch.window.end <= as_of
-            and batch.window.start >= start - (batch.window.end - batch.window.start) / 2
+            if batch.window.end <= window.end
+            and batch.window.start >= window.start - (batch.window.end - batch.window.start) / 2
         ]
 
     def _expected(self, signal: DeltaSignal, window: Window) -> int:
@@ -177,6 +252,9 @@ class DeltaEvaluator:
         champion = self.champion_at(as_of)
         mark = self._baseline_mark(champion) if champion else None
         held = [(b.key, b.storage_id) for b in self._in_window(signal, as_of)]
+        if isinstance(signal, TalliedSignal) and signal.baseline:
+            first = self._first_window(signal.baseline, as_of)
+            held += [(b.key, b.storage_id) for b in (self._within(signal, first) if first else [])]
         return _digest([rule.model_dump_json(), champion, mark, held])
 
     def _profile(self, table: str, key: str) -> BatchProfile:
@@ -191,6 +269,14 @@ class DeltaEvaluator:
             return self._profile(table, key).grid_id
         except MeasurementError:
             return None
+
+    def _lacks(self, table: str, key: str, name: str) -> bool:
+        """Whether a profile does not hold a tally, or cannot be read."""
+        try:
+            parts = self._profile(table, key).parts.values()
+        except MeasurementError:
+            return True
+        return any(name not in part.tallies for part in parts if part.rows)
 
     def _baseline_mark(self, version: str) -> str | None:
         if version not in self._marks:
@@ -208,6 +294,8 @@ class DeltaEvaluator:
 
 def needs_baseline(rule: Rule) -> bool:
     """Whether a rule cannot be judged without one; an absolute limit on a metric can."""
+    if isinstance(rule.signal, TalliedSignal) and rule.signal.baseline is not None:
+        return False
     return isinstance(rule.signal, Drift) or not isinstance(rule.limit, AbsoluteLimit)
 
 

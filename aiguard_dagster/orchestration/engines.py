@@ -1,7 +1,7 @@
 """Where tables are profiled: a resource, so that a run moves to Spark without a word elsewhere."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import dagster as dg
 
@@ -11,7 +11,7 @@ from aiguard_dagster.orchestration.assets import KnownAsset
 from aiguard_dagster.orchestration.loading import Deferred
 
 if TYPE_CHECKING:
-    from aiguard_dagster.adapters.engines.engine import Engine, Plan
+    from aiguard_dagster.adapters.engines.engine import Plan
     from aiguard_dagster.stats.profile import Profile
 
 ENGINE = "aiguard_engine"
@@ -44,8 +44,10 @@ class ProfileEngine(dg.ConfigurableResource[None]):
             MeasurementError: They cannot be had, are no table, or cannot be read. Engines' own
                 messages are left out: they may quote rows.
         """
+        from aiguard_dagster.adapters.engines.open import profiles_of_table
+
         try:
-            return self.open(asset, deferred, partitions).profiles(plan)
+            return profiles_of_table(self.open(asset, deferred, partitions), plan)
         except AIGuardError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever the engine raises once it reads
@@ -57,22 +59,20 @@ class ProfileEngine(dg.ConfigurableResource[None]):
 
     def open(
         self, asset: KnownAsset, deferred: Deferred | None, partitions: Sequence[Partition]
-    ) -> "Engine":
+    ) -> Any:  # noqa: ANN401 - whatever table it is
         """The partitions in hand of a table, where they are; nothing is read yet.
 
         Raises:
             MeasurementError: They cannot be had, or are no table.
         """
-        from aiguard_dagster.adapters.engines.open import engine_of
         from aiguard_dagster.adapters.tables.rows import together
         from aiguard_dagster.adapters.tables.sources import scan_source
 
         source = asset.table.source
         if source is not None:
             remote = self.spark_remote
-            table = scan_source(source, asset.table, partitions, engine=self.kind, remote=remote)
-            return engine_of(table)
+            return scan_source(source, asset.table, partitions, engine=self.kind, remote=remote)
         if deferred is None:
             msg = f"{asset.key.to_user_string()} has no value here"
             raise MeasurementError(msg)
-        return engine_of(together(deferred.load()))
+        return together(deferred.load())

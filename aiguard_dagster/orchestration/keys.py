@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from aiguard_dagster.core.spec import Cost, DeltaSignal, Drift, Guard, Performance, Rule
+from aiguard_dagster.core.spec import DeltaSignal, Guard, Rule
 
 
 def guard_key(guard: Guard) -> dg.AssetKey:
@@ -32,8 +32,4 @@ def check_key(guard: Guard, rule: Rule) -> dg.AssetCheckKey:
 
 def delta_rules(guard: Guard) -> list[tuple[Rule, DeltaSignal]]:
     """The rules that are measured on profiles."""
-    return [
-        (rule, rule.signal)
-        for rule in guard.rules
-        if isinstance(rule.signal, Drift | Performance | Cost)
-    ]
+    return [(rule, rule.signal) for rule in guard.rules if isinstance(rule.signal, DeltaSignal)]

@@ -11,6 +11,7 @@ from aiguard_dagster.core.spec import (
     Completeness,
     Cost,
     Custom,
+    DeltaSignal,
     Drift,
     Expectations,
     Freshness,
@@ -22,6 +23,7 @@ from aiguard_dagster.core.spec import (
     Rule,
     Schema,
     Skew,
+    TalliedSignal,
     Unique,
     Values,
 )
@@ -37,6 +39,7 @@ from aiguard_dagster.signals.drift_reference import DriftReference
 from aiguard_dagster.signals.expectations import measure_expectations
 from aiguard_dagster.signals.freshness import measure_freshness
 from aiguard_dagster.signals.labels import measure_labels
+from aiguard_dagster.signals.measure_tallied import Reference, measure_tallied
 from aiguard_dagster.signals.metadata import measure_metadata
 from aiguard_dagster.signals.pandera import measure_pandera
 from aiguard_dagster.signals.performance import measure_performance
@@ -112,9 +115,48 @@ def evaluate_window(
             case _:
                 assert_never(signal)
     except Exception as error:  # noqa: BLE001 - one rule that crashes must not stop the others
-        window = current.window
-        nothing = Measurement(value=None, n=0, window=window, as_of=window.end)
-        return failed(rule, nothing, error, subject=current.champion)
+        return _failed_window(rule, current, error)
+    return _judged_window(rule, signal, current, measurement, threshold)
+
+
+def evaluate_tallied(
+    rule: Rule,
+    name: str,
+    current: WindowProfiles,
+    reference: Callable[[], Reference | None],
+) -> Evaluation:
+    """Judge one rule on the sums of its window; a failure to measure is ``error``.
+
+    Args:
+        rule: A rule on a signal that is measured from sums by group.
+        name: The tally's name.
+        current: The window's profiles.
+        reference: Gives what to compare with; it may raise a MeasurementError.
+    """
+    signal = rule.signal
+    if not isinstance(signal, TalliedSignal):
+        raise _wrong_door(rule)
+    try:
+        against = reference()
+        measurement, threshold = measure_tallied(signal, rule.limit, name, current, against)
+    except Exception as error:  # noqa: BLE001 - see above
+        return _failed_window(rule, current, error)
+    return _judged_window(rule, signal, current, measurement, threshold)
+
+
+def _failed_window(rule: Rule, current: WindowProfiles, error: Exception) -> Evaluation:
+    window = current.window
+    nothing = Measurement(value=None, n=0, window=window, as_of=window.end)
+    return failed(rule, nothing, error, subject=current.champion)
+
+
+def _judged_window(
+    rule: Rule,
+    signal: DeltaSignal,
+    current: WindowProfiles,
+    measurement: Measurement,
+    threshold: Threshold,
+) -> Evaluation:
     verdict, reason = judge(
         measurement,
         threshold,

@@ -30,18 +30,22 @@ class WindowProfiles:
         # Clocks that change put one partition more into a window than its length would hold.
         return min(1.0, filled / self.expected) if self.expected else 0.0
 
+    def champion_parts(self) -> list[Profile]:
+        """What was counted of the champion's rows, batch by batch; see :meth:`champion_profile`."""
+        return [
+            part
+            for batch in self.batches
+            for version, part in batch.parts.items()
+            if version in {self.champion, ""}
+        ]
+
     def champion_profile(self) -> Profile:
         """All that was counted of the champion's rows, or of all where none names a version.
 
         Raises:
             MeasurementError: The profiles are on grids of different columns.
         """
-        return merge_all(
-            part
-            for batch in self.batches
-            for version, part in batch.parts.items()
-            if version in {self.champion, ""}
-        )
+        return merge_all(replace(part, tallies={}) for part in self.champion_parts())
 
     def champion_rows(self) -> Profile:
         """The rows that the champion predicted; tables that name no version count whole.
@@ -49,8 +53,6 @@ class WindowProfiles:
         Only rows and outcomes are summed, which need no common grid.
         """
         return merge_all(
-            replace(part, columns={}, residuals={}, products=())
-            for batch in self.batches
-            for version, part in batch.parts.items()
-            if version in {self.champion, ""}
+            replace(part, columns={}, residuals={}, products=(), tallies={})
+            for part in self.champion_parts()
         )

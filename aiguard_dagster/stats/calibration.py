@@ -77,7 +77,7 @@ class Calibration:
             every: Days of one false alarm; more than a window.
         """
         chance = min(self.span / every, 1.0)
-        found = _tail_quantile(self.extremes, chance, span=self.span)
+        found = tail_quantile(self.extremes, chance, span=self.span)
         if every <= self.supported:
             return found
         # Beyond that the baseline cannot speak; no limit is below what chance alone does.
@@ -214,7 +214,7 @@ def _spread(effects: Effects, wander: Numbers) -> tuple[Numbers, Numbers]:
     return variance, np.where(variance > 0, freedom, 1.0)
 
 
-def _tail_quantile(ordered: Numbers, chance: float, *, span: int) -> float:
+def tail_quantile(ordered: Numbers, chance: float, *, span: int) -> float:
     """The value that a new stretch exceeds with this chance: seen, or by an exponential tail.
 
     What is exceeded by k of n independent values is exceeded by a new one with chance

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from aiguard_dagster.core.errors import MeasurementError
+from aiguard_dagster.stats.tally import Tally, merge_tallies
 
 T = TypeVar("T", float, datetime)
 Key = TypeVar("Key")
@@ -119,6 +120,7 @@ class Profile:
         residuals: Residuals by the column whose bins they are told by.
         products: Sums of ``z_i z_j`` over the grid's joint columns, the lower triangle by rows, the
             squares included; then the sums of ``z_i``. Empty where nothing is watched jointly.
+        tallies: Sums by group, by the name of what asked for them.
     """
 
     rows: int
@@ -128,6 +130,7 @@ class Profile:
     outcomes: Outcomes = field(default_factory=Outcomes)
     residuals: Mapping[str, Residuals] = field(default_factory=dict)
     products: tuple[float, ...] = ()
+    tallies: Mapping[str, Tally] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,6 +226,7 @@ def merge_all(profiles: Iterable[Profile]) -> Profile:
         outcomes=merge_outcomes([part.outcomes for part in parts]),
         residuals=_by_key([part.residuals for part in parts], merge_residuals),
         products=_added(part.products for part in parts),
+        tallies=_by_key([part.tallies for part in parts], merge_tallies),
     )
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from aiguard_dagster.core.errors import MeasurementError
 from aiguard_dagster.core.words import with_hint
 from aiguard_dagster.stats.profile import BatchProfile, ColumnProfile, Outcomes, Profile, Residuals
+from aiguard_dagster.stats.tally import Tally
 
 FORMAT = 2
 """What is written, and the newest that is fully understood."""
@@ -88,6 +89,8 @@ def profile_to_json(profile: Profile) -> Json:
         }
     if profile.products:
         document["products"] = _finites(profile.products)
+    if profile.tallies:
+        document["tallies"] = {name: _tally_to_json(t) for name, t in profile.tallies.items()}
     return document
 
 
@@ -120,7 +123,25 @@ def profile_from_json(document: Mapping[str, Any]) -> Profile:
             for name, (rows, sums, squares) in document.get("residuals", {}).items()
         },
         products=tuple(document.get("products", ())),
+        tallies={name: _tally_from_json(t) for name, t in document.get("tallies", {}).items()},
     )
+
+
+def _tally_to_json(tally: Tally) -> Json:
+    groups = [[*group, *_finites(sums)] for group, sums in sorted(tally.groups.items())]
+    return {"keys": list(tally.keys), "sums": list(tally.sums), "groups": groups}
+
+
+def _tally_from_json(document: Mapping[str, Any]) -> Tally:
+    keys, sums = tuple(document["keys"]), tuple(document["sums"])
+    groups = {}
+    for row in document["groups"]:
+        group, values = tuple(row[: len(keys)]), tuple(row[len(keys) :])
+        if len(values) != len(sums) or not all(isinstance(value, str) for value in group):
+            msg = f"a group of {len(row)} is not {len(keys)} keys and {len(sums)} sums"
+            raise ValueError(msg)
+        groups[group] = values
+    return Tally(keys=keys, sums=sums, groups=groups)
 
 
 def _column_to_json(column: ColumnProfile) -> Json:

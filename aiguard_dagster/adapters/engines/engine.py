@@ -1,11 +1,11 @@
 """What is asked of an engine, and what it answers: aggregates only, never rows."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from aiguard_dagster.core.errors import MeasurementError
-from aiguard_dagster.core.spec import Table
+from aiguard_dagster.core.spec import Table, TalliedSignal
 from aiguard_dagster.core.words import with_hint
 from aiguard_dagster.stats.grid import Grid, Reading, Spread
 from aiguard_dagster.stats.profile import Profile
@@ -27,6 +27,7 @@ class Plan:
             the table names none), or days (UTC, ISO dates; ``""`` for rows without a time).
         classes: Whether label and prediction are classes, to be counted by pairs.
         residuals: Columns of the grid by whose bins residuals are summed.
+        tallies: What else is counted: signals by the names of their tallies.
     """
 
     table: Table
@@ -34,6 +35,7 @@ class Plan:
     by: Literal["version", "day"] = "version"
     classes: bool = False
     residuals: tuple[str, ...] = ()
+    tallies: Mapping[str, TalliedSignal] = field(default_factory=dict)
 
     @property
     def named(self) -> tuple[str, ...]:

@@ -1,12 +1,15 @@
 """Which engine profiles a table: the one that holds it."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import narwhals as nw
 
-from aiguard_dagster.adapters.engines.engine import Engine
+from aiguard_dagster.adapters.engines.engine import Engine, Plan
 from aiguard_dagster.adapters.engines.polars import PolarsEngine
 from aiguard_dagster.adapters.tables.frames import as_lazy
+from aiguard_dagster.stats.profile import Profile
 
 ELSEWHERE = {"pyspark", "duckdb", "_duckdb", "ibis"}
 """Packages whose tables stay where they are; all others are taken into this process."""
@@ -33,6 +36,23 @@ def engine_of(table: Any) -> Engine:  # noqa: ANN401 - whatever the user's IO ma
             return SparkEngine(table)
         case _:
             return PolarsEngine(as_lazy(table))
+
+
+def profiles_of_table(table: Any, plan: Plan) -> Mapping[str, Profile]:  # noqa: ANN401 - see above
+    """Count a table by the engine that holds it: its columns, and the sums that rules ask for.
+
+    Raises:
+        MeasurementError: It is no table that is known here, or a column is gone.
+    """
+    profiles = engine_of(table).profiles(plan)
+    if not plan.tallies:
+        return profiles
+    from aiguard_dagster.adapters.engines.tallies import tallies_of
+
+    tallies = tallies_of(as_frame(table), table, plan)
+    return {
+        part: replace(profile, tallies=tallies.get(part, {})) for part, profile in profiles.items()
+    }
 
 
 def as_frame(table: Any) -> "nw.LazyFrame[Any]":  # noqa: ANN401 - see above

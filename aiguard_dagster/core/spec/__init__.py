@@ -1,6 +1,6 @@
 """The guard and its parts, as frozen pydantic models."""
 
-from aiguard_dagster.core.spec.guard import Action, Guard, Mode, Model, Rule, Table
+from aiguard_dagster.core.spec.guard import Action, Guard, Mode, Model, Rule
 from aiguard_dagster.core.spec.limits import (
     AbsoluteLimit,
     BaselineLimit,
@@ -16,9 +16,11 @@ from aiguard_dagster.core.spec.signals import (
     DataSignal,
     DeltaSignal,
     Drift,
+    Errors,
     Expectations,
     Freshness,
     Labels,
+    Latency,
     Layer,
     Metadata,
     Pandera,
@@ -27,9 +29,11 @@ from aiguard_dagster.core.spec.signals import (
     Schema,
     Signal,
     Skew,
+    TalliedSignal,
     Unique,
     Values,
 )
+from aiguard_dagster.core.spec.table import Table
 
 __all__ = [
     "AbsoluteLimit",
@@ -41,11 +45,13 @@ __all__ = [
     "DataSignal",
     "DeltaSignal",
     "Drift",
+    "Errors",
     "Expectations",
     "FalseAlarmLimit",
     "Freshness",
     "Guard",
     "Labels",
+    "Latency",
     "Layer",
     "Limit",
     "Metadata",
@@ -59,6 +65,7 @@ __all__ = [
     "Signal",
     "Skew",
     "Table",
+    "TalliedSignal",
     "Unique",
     "Values",
     "describe_limit",

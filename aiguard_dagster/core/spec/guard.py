@@ -8,19 +8,17 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from aiguard_dagster.core.durations import Duration, PositiveDuration
-from aiguard_dagster.core.spec.base import Spec, Zone
+from aiguard_dagster.core.spec.base import Spec
 from aiguard_dagster.core.spec.limits import LimitField
 from aiguard_dagster.core.spec.signals import Signal
-from aiguard_dagster.core.spec.sources import Source
+from aiguard_dagster.core.spec.table import Table
 from aiguard_dagster.core.words import with_hint
 
 NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_]{0,63}$"
 ALIAS_PATTERN = r"^[A-Za-z0-9_-]{1,255}$"
 RESERVED_ALIAS = r"^(?:[lL][aA][tT][eE][sS][tT]|[vV][0-9]+)$"
 """MLflow reads these in a model URI as a version: ``latest``, ``v3``."""
-ASSET_PATTERN = r"^[^/\s][^/]*(/[^/]+)*$"
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
-Column = Annotated[str, Field(min_length=1)]
 
 
 def _not_reserved(alias: str) -> str:
@@ -71,46 +69,6 @@ class Model(Spec):
         if self.alias is None and self.stage is None:
             object.__setattr__(self, "alias", "champion")
         return self
-
-
-class Table(Spec):
-    """An asset that the user already has, and what its columns mean."""
-
-    asset: Annotated[str, Field(pattern=ASSET_PATTERN)]
-    """Asset key, parts joined by ``/``."""
-    time: Column | None = None
-    """The event-time column; naive values are read in ``time_zone``."""
-    key: tuple[Column, ...] = ()
-    """Columns that name a row, to join predictions to features; the time column when left out."""
-    prediction: Column | None = None
-    label: Column | None = None
-    """The outcome's column; null until it is known."""
-    score: Column | None = None
-    """The column with the score behind the prediction: the probability of the positive class, 0 to
-    1."""
-    model_version: Column | None = None
-    """The column that says which version made the prediction."""
-    cost: Column | None = None
-    """The column with the cost of each prediction."""
-    latency: Column | None = None
-    """The column with how long each prediction took, in any unit."""
-    time_zone: Zone = "UTC"
-    """Where naive times of the time column are meant, such as ``America/New_York``."""
-    source: Source | None = None
-    """Where the rows are; the asset's own IO manager loads them when left out."""
-    schedule: Column | None = None
-    """Cron times at which the checks on the data run by themselves, such as ``0 * * * *``. An asset
-    that Dagster does not materialise is checked every hour when left out."""
-
-    @property
-    def asset_path(self) -> tuple[str, ...]:
-        """The asset key's parts."""
-        return tuple(self.asset.split("/"))
-
-    @property
-    def row_key(self) -> tuple[str, ...]:
-        """The columns that name a row."""
-        return self.key or ((self.time,) if self.time else ())
 
 
 class Rule(Spec):

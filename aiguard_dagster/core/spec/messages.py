@@ -8,7 +8,7 @@ from pydantic_core import ErrorDetails
 
 from aiguard_dagster.core.errors import Problem
 from aiguard_dagster.core.spec.base import Spec
-from aiguard_dagster.core.spec.guard import ALIAS_PATTERN, ASSET_PATTERN, NAME_PATTERN
+from aiguard_dagster.core.spec.guard import ALIAS_PATTERN, NAME_PATTERN
 from aiguard_dagster.core.spec.limits import (
     CHOICES,
     AbsoluteLimit,
@@ -18,6 +18,7 @@ from aiguard_dagster.core.spec.limits import (
 from aiguard_dagster.core.spec.places import kinds_of, locate
 from aiguard_dagster.core.spec.signals import IMPORT_PATTERN, Signal
 from aiguard_dagster.core.spec.sources import Source
+from aiguard_dagster.core.spec.table import ASSET_PATTERN
 from aiguard_dagster.core.spec.yaml_text import Place, format_place
 from aiguard_dagster.core.words import did_you_mean, shown, split_hint
 

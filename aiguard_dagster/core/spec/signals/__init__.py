@@ -16,15 +16,18 @@ from aiguard_dagster.core.spec.signals.completeness import Completeness
 from aiguard_dagster.core.spec.signals.cost import Cost
 from aiguard_dagster.core.spec.signals.custom import Custom
 from aiguard_dagster.core.spec.signals.drift import Drift
+from aiguard_dagster.core.spec.signals.errors import Errors
 from aiguard_dagster.core.spec.signals.expectations import Expectations
 from aiguard_dagster.core.spec.signals.freshness import Freshness
 from aiguard_dagster.core.spec.signals.labels import Labels
+from aiguard_dagster.core.spec.signals.latency import Latency
 from aiguard_dagster.core.spec.signals.metadata import Metadata
 from aiguard_dagster.core.spec.signals.pandera import Pandera
 from aiguard_dagster.core.spec.signals.performance import Performance
 from aiguard_dagster.core.spec.signals.reconcile import Reconcile
 from aiguard_dagster.core.spec.signals.schema import Schema
 from aiguard_dagster.core.spec.signals.skew import Skew
+from aiguard_dagster.core.spec.signals.tallied import TalliedSignal
 from aiguard_dagster.core.spec.signals.unique import Unique
 from aiguard_dagster.core.spec.signals.values import Values
 
@@ -43,7 +46,9 @@ Signal = Annotated[
     | Custom
     | Drift
     | Performance
-    | Cost,
+    | Cost
+    | Latency
+    | Errors,
     Field(discriminator="kind"),
 ]
 
@@ -55,9 +60,11 @@ __all__ = [
     "DataSignal",
     "DeltaSignal",
     "Drift",
+    "Errors",
     "Expectations",
     "Freshness",
     "Labels",
+    "Latency",
     "Layer",
     "Limits",
     "Metadata",
@@ -68,6 +75,7 @@ __all__ = [
     "Signal",
     "SignalBase",
     "Skew",
+    "TalliedSignal",
     "Unique",
     "Values",
 ]

@@ -1,0 +1,86 @@
+"""Sums by group of a table, where it is: one grouped query for each count that rules ask for."""
+
+import hashlib
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+import narwhals as nw
+
+from aiguard_dagster.adapters.engines.assemble import Key, time_of_days
+from aiguard_dagster.adapters.engines.engine import UNKNOWN_VERSION, Plan
+from aiguard_dagster.signals.batch import Batch, Frame, column, require
+from aiguard_dagster.signals.columns import type_of
+from aiguard_dagster.signals.kinds import kind_of
+from aiguard_dagster.signals.moments import START, seconds_of
+from aiguard_dagster.signals.tallied import PART, Counted
+from aiguard_dagster.stats.tally import OTHER, Tally, fold, tally_of
+
+DAY_SECONDS = 86_400
+DIGITS = 12
+"""Of a person's hash."""
+
+
+def tallies_of(frame: Frame, native: object, plan: Plan) -> dict[Key, dict[str, Tally]]:
+    """What the plan's signals count, by part and name.
+
+    Args:
+        frame: The rows.
+        native: The same as the user gave them.
+        plan: What to count.
+
+    Raises:
+        MeasurementError: A column that a signal counts is gone.
+    """
+    batch = Batch(frame=frame, native=native, table=plan.table, window=None, now=START)
+    found: dict[Key, dict[str, Tally]] = {}
+    for name, signal in plan.tallies.items():
+        counted = kind_of(signal).count(signal, batch, _part(batch, plan))
+        for part, tally in _collected(counted, days=plan.by == "day").items():
+            found.setdefault(part, {})[name] = tally
+    return found
+
+
+def _part(batch: Batch, plan: Plan) -> nw.Expr:
+    """Which part a row belongs to: its day, counted from the first of year 1, or its version."""
+    if plan.by == "day":
+        name = time_of_days(plan.table)
+        require(batch, name)
+        return seconds_of(batch, name) // DAY_SECONDS
+    version = plan.table.model_version
+    if not version:
+        return nw.lit("")
+    value = column(batch, version)
+    if type_of(batch, version).is_float():
+        value = value.cast(nw.Int64)
+    return value.cast(nw.String).fill_null(UNKNOWN_VERSION)
+
+
+def _collected(counted: Counted, *, days: bool) -> dict[Key, Tally]:
+    frame = counted.frame.select(PART, *counted.keys, *counted.sums).collect()
+    rows: dict[Key, list[tuple[Any, ...]]] = {}
+    for part, *row in frame.iter_rows():
+        key = _day(part) if days else str(part)
+        rows.setdefault(key, []).append(tuple(row))
+    return {
+        part: fold(tally_of(counted.keys, counted.sums, _hashed(counted, found)))
+        for part, found in rows.items()
+    }
+
+
+def _day(number: int | None) -> Key:
+    """A day as its ISO date; rows without a time have none."""
+    return "" if number is None else str((START + timedelta(days=int(number))).date())
+
+
+def _hashed(counted: Counted, rows: Iterable[tuple[Any, ...]]) -> Iterable[tuple[Any, ...]]:
+    places = {counted.keys.index(key) for key in counted.hashed}
+    for row in rows:
+        yield tuple(
+            _hash(str(value)) if place in places and value not in {None, "", OTHER} else value
+            for place, value in enumerate(row)
+        )
+
+
+def _hash(person: str) -> str:
+    return hashlib.sha256(person.encode()).hexdigest()[:DIGITS]

@@ -1,0 +1,59 @@
+"""Base of the kinds that are measured from sums by group."""
+
+from datetime import timedelta
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema
+
+from aiguard_dagster.core.durations import format_duration, parse_duration
+from aiguard_dagster.core.spec.signals.base import DeltaSignal
+from aiguard_dagster.core.words import shown, with_hint
+
+FIRST_PATTERN = r"^\s*first\s+\d+(?:\.\d+)?\s*[smhdw]\s*$"
+
+
+def _first(value: object) -> timedelta:
+    """Reads ``first 14d``."""
+    if isinstance(value, timedelta):
+        return value
+    word, _, rest = value.strip().partition(" ") if isinstance(value, str) else ("", "", "")
+    if word != "first":
+        what = f"{shown(value)} is no baseline"
+        hint = (
+            "write how long the champion's own first days are, such as first 14d, or leave it out."
+        )
+        raise ValueError(with_hint(what, hint))
+    return parse_duration(rest)
+
+
+def _not_zero(value: timedelta) -> timedelta:
+    if not value:
+        raise ValueError(with_hint("first 0s is nothing", "write a time such as first 14d."))
+    return value
+
+
+FirstDays = Annotated[
+    timedelta,
+    BeforeValidator(_first),
+    AfterValidator(_not_zero),
+    PlainSerializer(lambda value: f"first {format_duration(value)}", return_type=str),
+    WithJsonSchema({"type": "string", "pattern": FIRST_PATTERN}),
+]
+
+
+class TalliedSignal(DeltaSignal):
+    """Base of the kinds that are measured from sums by group, counted once a batch."""
+
+    baseline: FirstDays | None = None
+    """``first 14d`` compares with the champion's own first days in production, where they are the
+    only honest reference; with what was recorded at its acceptance when left out."""
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """The fields of its table, such as ``cost``, that it counts where the table names them."""
+        return self.needs
+
+    @property
+    def counted_by(self) -> dict[str, Any]:
+        """The options that decide what is counted; rules that agree in them share one count."""
+        return {}

@@ -1,0 +1,76 @@
+"""A table under guard: an asset, and what its columns mean."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from aiguard_dagster.core.spec.base import Spec, Zone
+from aiguard_dagster.core.spec.sources import Source
+
+ASSET_PATTERN = r"^[^/\s][^/]*(/[^/]+)*$"
+Column = Annotated[str, Field(min_length=1)]
+
+
+class Table(Spec):
+    """An asset that the user already has, and what its columns mean."""
+
+    asset: Annotated[str, Field(pattern=ASSET_PATTERN)]
+    """Asset key, parts joined by ``/``."""
+    time: Column | None = None
+    """The event-time column; naive values are read in ``time_zone``."""
+    key: tuple[Column, ...] = ()
+    """Columns that name a row, to join predictions to features; the time column when left out."""
+    prediction: Column | None = None
+    label: Column | None = None
+    """The outcome's column; null until it is known."""
+    score: Column | None = None
+    """The column with the score behind the prediction: the probability of the positive class, 0 to
+    1."""
+    model_version: Column | None = None
+    """The column that says which version made the prediction."""
+    cost: Column | None = None
+    """The column with the cost of each prediction."""
+    latency: Column | None = None
+    """The column with how long each prediction took, in any unit."""
+    status: Column | None = None
+    """The column with what became of each request, such as ``ok``, ``timeout`` or ``refused``."""
+    request: Column | None = None
+    """The column that names a request; calls, retries and steps of one request share it."""
+    served_by: Column | None = None
+    """The column with the model or tier that answered, which prices go by."""
+    template: Column | None = None
+    """The column with the prompt or template that was used."""
+    caller: Column | None = None
+    """The column with who asked: a team, a product, a route."""
+    input_tokens: Column | None = None
+    output_tokens: Column | None = None
+    cached_tokens: Column | None = None
+    """The column with how many of the input tokens were read from a cache."""
+    currency: Column | None = None
+    """The column with the currency of ``cost``; amounts of several are never added up."""
+    user: Column | None = None
+    """The column with the person who used the prediction; only hashes of it are kept."""
+    decision: Column | None = None
+    """The column with what the person did with it, such as ``accepted`` or ``overridden``; null
+    where nobody said."""
+    decided_at: Column | None = None
+    """The column with when the person decided."""
+    reviewed: Column | None = None
+    """The column that says whether a person reviewed it: a truth, or the time of the review."""
+    time_zone: Zone = "UTC"
+    """Where naive times of the time column are meant, such as ``America/New_York``."""
+    source: Source | None = None
+    """Where the rows are; the asset's own IO manager loads them when left out."""
+    schedule: Column | None = None
+    """Cron times at which the checks on the data run by themselves, such as ``0 * * * *``. An asset
+    that Dagster does not materialise is checked every hour when left out."""
+
+    @property
+    def asset_path(self) -> tuple[str, ...]:
+        """The asset key's parts."""
+        return tuple(self.asset.split("/"))
+
+    @property
+    def row_key(self) -> tuple[str, ...]:
+        """The columns that name a row."""
+        return self.key or ((self.time,) if self.time else ())

@@ -1,0 +1,18 @@
+"""The kinds that are measured from sums by group: how each is counted and read."""
+
+from collections.abc import Mapping
+
+from aiguard_dagster.core.spec import Errors, Latency, TalliedSignal
+from aiguard_dagster.signals.errors import ERRORS
+from aiguard_dagster.signals.latency import LATENCY
+from aiguard_dagster.signals.tallied import Kind
+
+KINDS: Mapping[type[TalliedSignal], Kind] = {
+    Errors: ERRORS,
+    Latency: LATENCY,
+}
+
+
+def kind_of(signal: TalliedSignal) -> Kind:
+    """How a signal is counted and read."""
+    return KINDS[type(signal)]

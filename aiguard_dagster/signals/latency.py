@@ -1,0 +1,119 @@
+"""How long answers take: percentiles and shares over an objective, from counts on a log grid."""
+
+import math
+from collections.abc import Mapping
+
+import narwhals as nw
+
+from aiguard_dagster.core.spec import Latency
+from aiguard_dagster.core.spoken import percent
+from aiguard_dagster.signals.batch import Batch, require
+from aiguard_dagster.signals.columns import known, plain
+from aiguard_dagster.signals.segments import worst_segments
+from aiguard_dagster.signals.tallied import (
+    PART,
+    Counted,
+    Kind,
+    Reading,
+    segments,
+    text_of,
+)
+from aiguard_dagster.stats.log_bins import NUDGE, PER_DECADE, quantile
+from aiguard_dagster.stats.tally import Tally
+
+SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+NEGATIVE, ZERO = "negative", "zero"
+"""Keys of values that have no logarithm."""
+
+
+def count_latency(signal: Latency, batch: Batch, part: nw.Expr) -> Counted:
+    """Count answers by segment and bin of their latency.
+
+    Raises:
+        MeasurementError: A column is gone.
+    """
+    name = batch.table.latency or ""
+    require(batch, name, *(signal.by or ()))
+    value, there = plain(batch, name).cast(nw.Float64), known(batch, name)
+    finite = there & value.is_finite()
+    picked = batch.frame.select(
+        part.alias(PART),
+        nw.when(finite).then(value).alias("value"),
+        **{
+            key: text_of(batch, column)
+            for key, column in zip(segments(signal.by), signal.by or (), strict=True)
+        },
+    )
+    value = nw.col("value")
+    positive = nw.when(value > 0).then(value).otherwise(nw.lit(1.0))
+    place = ((positive.log(10) * PER_DECADE) - NUDGE).ceil().cast(nw.Int64).cast(nw.String)
+    sign = nw.when(value == 0).then(nw.lit(ZERO)).otherwise(nw.lit(NEGATIVE))
+    keys = (*segments(signal.by), "place")
+    late = value > (signal.objective or math.inf)
+    counted = (
+        picked.with_columns(
+            place=nw.when(value > 0)
+            .then(place)
+            .otherwise(nw.when(value.is_null()).then(nw.lit("")).otherwise(sign)),
+            late=nw.when(late).then(nw.lit(1)).otherwise(nw.lit(0)),
+        )
+        .group_by(PART, *keys)
+        .agg(nw.len().alias("rows"), nw.col("late").sum().alias("late"))
+    )
+    return Counted(frame=counted, keys=keys, sums=("rows", "late"))
+
+
+def read_latency(signal: Latency, now: Tally, before: Tally | None) -> Reading:
+    """The statistic over all answers; parts tell the slowest segments.
+
+    Answers without a time lower the coverage, and so do times below zero: a clock ran backwards.
+    """
+    by_place = {key[0]: sums["rows"] for key, sums in now.by("place").items()}
+    rows, negative = sum(by_place.values()), by_place.get(NEGATIVE, 0)
+    timed = rows - by_place.get("", 0) - negative
+    value = _statistic(signal, now, {})
+    note = f"{negative:,} times are below zero" if negative else ""
+    share = signal.statistic == "over"
+    parts = worst_segments(
+        signal.by or (),
+        now,
+        before,
+        lambda tally, where: _statistic(signal, tally, where),
+        show=percent if share else "{:.4g}".format,
+    )
+    return Reading(
+        value=value,
+        n=int(timed),
+        coverage=timed / rows if rows else 0.0,
+        parts=parts,
+        note=note if timed else (note or "no answer was timed"),
+        unit="share" if share else "number",
+        variance=value * (1 - value) / timed if share and value is not None and timed else None,
+    )
+
+
+def _statistic(signal: Latency, tally: Tally, where: Mapping[str, str]) -> float | None:
+    groups = [
+        (key, sums)
+        for key, sums in tally.groups.items()
+        if all(key[tally.keys.index(name)] == wanted for name, wanted in where.items())
+    ]
+    counts: dict[int, float] = {}
+    late = timed = 0.0
+    for key, sums in groups:
+        place = key[tally.keys.index("place")]
+        if place in {"", NEGATIVE}:
+            continue
+        rows = sums[tally.sums.index("rows")]
+        timed += rows
+        late += sums[tally.sums.index("late")]
+        bin_ = -10_000 if place == ZERO else int(place)
+        counts[bin_] = counts.get(bin_, 0) + rows
+    if not timed:
+        return None
+    if signal.statistic == "over":
+        return late / timed
+    return quantile(counts, SHARES[signal.statistic])
+
+
+LATENCY = Kind(count_latency, read_latency)

@@ -1,0 +1,166 @@
+"""From a window's sums and the baseline's to a measurement, for all kinds that are tallied."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from aiguard_dagster.core.durations import format_duration
+from aiguard_dagster.core.errors import MeasurementError
+from aiguard_dagster.core.spec import (
+    AbsoluteLimit,
+    BaselineLimit,
+    FalseAlarmLimit,
+    Limit,
+    TalliedSignal,
+    resolve_limit,
+)
+from aiguard_dagster.core.verdicts import Measurement, Threshold
+from aiguard_dagster.core.words import with_hint
+from aiguard_dagster.signals.kinds import kind_of
+from aiguard_dagster.signals.tallied import Reading
+from aiguard_dagster.signals.window import WindowProfiles
+from aiguard_dagster.stats.budget import budget_limit
+from aiguard_dagster.stats.profile import Profile
+from aiguard_dagster.stats.tally import Tally, merge_tallies
+
+DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """What a window's sums are compared with.
+
+    Attributes:
+        days: Sums of each day, in time order.
+        told: What messages call it.
+    """
+
+    days: Sequence[Tally]
+    told: str
+
+    @property
+    def total(self) -> Tally | None:
+        """The sum of all days."""
+        return merge_tallies(self.days)
+
+
+def reference_of(days: Sequence[Profile], name: str, *, told: str) -> Reference:
+    """What daily profiles hold of one tally; a day that lacks it holds nothing."""
+    return Reference(days=[d.tallies[name] for d in days if name in d.tallies], told=told)
+
+
+def measure_tallied(
+    signal: TalliedSignal,
+    limit: Limit | None,
+    name: str,
+    current: WindowProfiles,
+    reference: Reference | None,
+) -> tuple[Measurement, Threshold]:
+    """Measure a window.
+
+    Coverage is the share of partitions there times the share of their rows that could be measured.
+
+    Args:
+        signal: What is asked.
+        limit: The rule's limit; the kind's own where it has none.
+        name: The tally's name.
+        current: The window's profiles.
+        reference: What to compare with; None where the limit does not need it.
+
+    Raises:
+        MeasurementError: The limit needs a reference, and there is none that can be read.
+    """
+    parts = [part for part in current.champion_parts() if name in part.tallies]
+    missing = sum(part.rows for part in current.champion_parts() if name not in part.tallies)
+    rows = sum(part.rows for part in parts)
+    total = merge_tallies(part.tallies[name] for part in parts)
+    before = reference.total if reference else None
+    read = kind_of(signal).read
+    found = read(signal, total, before) if total is not None else _nothing(current)
+    share = rows / (rows + missing) if rows + missing else 0.0
+    measurement = Measurement(
+        value=found.value,
+        n=found.n,
+        window=current.window,
+        as_of=current.window.end,
+        coverage=current.partition_coverage * found.coverage * share,
+        parts=found.parts,
+        note=found.note,
+    )
+    return measurement, threshold_of(signal, limit, found, reference)
+
+
+def threshold_of(
+    signal: TalliedSignal, limit: Limit | None, found: Reading, reference: Reference | None
+) -> Threshold:
+    """The limit in force.
+
+    Raises:
+        MeasurementError: It needs a reference, and there is none that can be read.
+    """
+    match limit:
+        case None if signal.limits.default is not None:
+            return Threshold(
+                value=signal.limits.default, direction=signal.direction, unit=found.unit
+            )
+        case AbsoluteLimit():
+            return Threshold(value=limit.value, direction=signal.direction, unit=found.unit)
+        case BaselineLimit() if reference is not None:
+            total = reference.total
+            value = kind_of(signal).read(signal, total, None).value if total else None
+            threshold = resolve_limit(limit, direction=signal.direction, baseline=value)
+            if threshold is None:
+                raise MeasurementError(_no_value(signal, reference))
+            return Threshold(
+                value=threshold.value,
+                direction=threshold.direction,
+                source=threshold.source.replace("baseline", reference.told),
+                unit=found.unit,
+            )
+        case FalseAlarmLimit() if reference is not None:
+            return _calibrated(signal, limit, found, reference)
+        case _:
+            msg = f"{signal.kind} takes {signal.limits.choices}"
+            raise MeasurementError(msg)
+
+
+def _calibrated(
+    signal: TalliedSignal, limit: FalseAlarmLimit, found: Reading, reference: Reference
+) -> Threshold:
+    span = max(1, round(signal.window / DAY))
+    values = list(windows_of(signal, reference.days, span))
+    if not any(value is not None for value in values):
+        raise MeasurementError(_no_value(signal, reference))
+    every = limit.false_alarm_every
+    budget = budget_limit(
+        [float("nan") if value is None else value for value in values],
+        span=span,
+        every=every / DAY,
+        high=signal.direction == "high",
+    )
+    source = f"one false alarm in {format_duration(every)}, from {budget.days} days of baseline"
+    if every > budget.supported * DAY:
+        source += f", which support one in {budget.supported}d: beyond, it is extrapolated"
+    return Threshold(value=budget.limit, direction=signal.direction, source=source, unit=found.unit)
+
+
+def windows_of(signal: TalliedSignal, days: Sequence[Tally], span: int) -> Iterator[float | None]:
+    """The values of all windows of so many days, in time order; None where there is too little."""
+    read = kind_of(signal).read
+    for start in range(len(days) - span + 1):
+        total = merge_tallies(days[start : start + span])
+        found = read(signal, total, None) if total else None
+        enough = found and found.n >= signal.min_samples and found.coverage >= signal.min_coverage
+        yield found.value if found and enough else None
+
+
+def _no_value(signal: TalliedSignal, reference: Reference) -> str:
+    what = f"{reference.told} holds no {signal.subject}"
+    hint = f"record it on data that has {' and '.join(signal.needs)}, or give a value as the limit."
+    return with_hint(what, hint)
+
+
+def _nothing(current: WindowProfiles) -> Reading:
+    others = any(part.rows for batch in current.batches for part in batch.parts.values())
+    note = f"no row of v{current.champion} in the window" if others else "no rows in the window"
+    return Reading(value=None, n=0, note=note)

@@ -1,0 +1,121 @@
+"""What every kind that is measured from sums by group has in common.
+
+A kind says how a batch is counted (:class:`Counted`, a grouped query that any engine runs) and how
+a value is read from the sums (:class:`Reading`). Windows, baselines and limits are alike for all.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import narwhals as nw
+
+from aiguard_dagster.core.spec import Table, TalliedSignal
+from aiguard_dagster.core.verdicts import Part, Unit
+from aiguard_dagster.signals.batch import Batch, Frame
+from aiguard_dagster.signals.columns import known, plain
+from aiguard_dagster.stats.tally import Tally
+
+PART = "part"
+"""The column of a counted frame that says to which part of the batch a group belongs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """A grouped query: one row a group.
+
+    Attributes:
+        frame: Its columns are :data:`PART`, the keys and the sums.
+        keys: Columns of text that groups are told apart by.
+        sums: Columns of numbers that add up; the first ranks the groups, where there are too many.
+        hashed: Keys that name people, of whom only hashes are kept.
+    """
+
+    frame: Frame
+    keys: tuple[str, ...]
+    sums: tuple[str, ...]
+    hashed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """A value read from sums.
+
+    Attributes:
+        value: In the signal's own unit; None where nothing could be measured.
+        n: What it rests on, as ``min_samples`` counts.
+        coverage: Share, 0 to 1, of the rows that could be measured.
+        parts: What explains it, or its change against the baseline; worst first.
+        note: What a reader must know; empty if nothing.
+        unit: How values are written.
+        variance: Of the value, by chance alone; None where it is not known.
+    """
+
+    value: float | None
+    n: int
+    coverage: float = 1.0
+    parts: tuple[Part, ...] = ()
+    note: str = ""
+    unit: Unit = "number"
+    variance: float | None = None
+
+
+Count = Callable[[Any, Batch, nw.Expr], Counted]
+"""Counts a batch for a signal; the expression says to which part a row belongs."""
+Read = Callable[[Any, Tally, Tally | None], Reading]
+"""Reads a signal's value from a window's sums; the baseline's, if there is one, explain changes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How a kind of signal is counted and read."""
+
+    count: Count
+    read: Read
+
+
+def tally_name(signal: TalliedSignal, table: Table) -> str:
+    """Names what a signal counts: two signals of one name share a tally.
+
+    >>> from datetime import timedelta
+    >>> from aiguard_dagster.core.spec import Latency
+    >>> table = Table(asset="answers", time="at", latency="ms")
+    >>> day, week = (Latency(window=timedelta(days=days)) for days in (1, 7))
+    >>> tally_name(day, table) == tally_name(week, table)
+    True
+    """
+    roles = {name: getattr(table, name) for name in (*signal.roles, "model_version", "time_zone")}
+    text = json.dumps([signal.counted_by, roles], sort_keys=True, default=str)
+    return f"{signal.kind}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+def text_of(batch: Batch, name: str) -> nw.Expr:
+    """A column as text; no value is empty, and 2.0 is ``2`` where all numbers are whole.
+
+    Raises:
+        MeasurementError: The column is gone.
+    """
+    value = plain(batch, name)
+    return value.cast(nw.String).fill_null("")
+
+
+def rows_where(condition: nw.Expr) -> nw.Expr:
+    """In how many rows of a group a condition holds; where it is unknown it does not."""
+    return nw.when(condition).then(nw.lit(1)).otherwise(nw.lit(0)).sum()
+
+
+def sum_of(batch: Batch, name: str) -> nw.Expr:
+    """The values of a column as numbers; 0 where there is none, or none that is finite."""
+    value = plain(batch, name).cast(nw.Float64)
+    return nw.when(known(batch, name) & value.is_finite()).then(value).otherwise(nw.lit(0.0))
+
+
+def segments(columns: Sequence[str] | None) -> tuple[str, ...]:
+    """The keys of segments; names of the user's stand in no query.
+
+    >>> segments(["region", "plan"])
+    ('segment0', 'segment1')
+    """
+    return tuple(f"segment{place}" for place in range(len(columns or ())))
