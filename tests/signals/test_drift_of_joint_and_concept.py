@@ -166,3 +166,9 @@ def test_a_baseline_without_residuals_says_what_to_record():
     found = judged(CONCEPT, batches, limit=BUDGET, days=14, baseline=bare)
     assert found.verdict is ERROR
     assert "summed no residuals by any column" in found.reason
+
+
+def test_one_column_alone_has_nothing_to_move_with():
+    found = joint(WINDOW, columns=["temp"])
+    assert found.verdict is ERROR
+    assert found.reason.startswith("temp alone moves with nothing")
