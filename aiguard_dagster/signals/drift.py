@@ -40,7 +40,7 @@ def measure_drift(
         columns=reference.columns(signal),
         rows=current.champion_profile(),
         reference=reference,
-        days=max(1, round(signal.window / DAY * current.partition_coverage)),
+        days=max(1, round(signal.window / DAY * current.champion_coverage)),
     )
     match limit:
         case FalseAlarmLimit() if signal.statistic != "effect":

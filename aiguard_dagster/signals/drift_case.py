@@ -18,7 +18,7 @@ class DriftCase:
         columns: The columns it is about.
         rows: The window.
         reference: The baseline.
-        days: Days of the window that are there: fewer days wander further.
+        days: Days of the window that have rows: fewer days wander further.
     """
 
     signal: Drift

@@ -230,6 +230,16 @@ def test_of_predictions_the_champion_s_own_count():
     )
 
 
+def test_after_a_change_of_champion_few_days_are_judged_by_what_few_days_may_do():
+    signal = {"kind": "drift", "table": "predictions", "min_samples": 1, "min_coverage": 0}
+    days = profiles(WINDOW.with_columns(version=pl.lit("0")), "predictions")
+    newest = profiles(WINDOW.tail(24), "predictions")
+    changed = judged(signal, [*days[:-1], *newest], limit=BUDGET, days=14)
+    alone = judged(signal, newest, limit=BUDGET, days=1)
+    assert changed.measurement.n == alone.measurement.n == 24
+    assert changed.measurement.parts == alone.measurement.parts
+
+
 @pytest.mark.parametrize(
     "statistic",
     ["effect", "jensen_shannon", "psi", "total_variation", "ks", "wasserstein", "cramers_v"],
