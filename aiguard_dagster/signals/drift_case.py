@@ -50,3 +50,8 @@ class DriftCase:
             return self.rows.rows
         known = [self.rows.residuals[n] for n in self.columns if n in self.rows.residuals]
         return min((sum(found.rows) for found in known), default=0)
+
+    @property
+    def answered(self) -> float:
+        """The share of the rows that have what is measured; of outcomes, those with a label."""
+        return self.n / self.rows.rows if self.rows.rows else 1.0
