@@ -205,7 +205,10 @@ def _earlier(guard: Guard, name: str, registry: ModelRegistry) -> "TableBaseline
     version = newest_baseline(registry, guard.name)
     if version is None:
         return None
-    earlier = baseline_from_json(read_baseline(registry, version, guard=guard.name))
+    try:
+        earlier = baseline_from_json(read_baseline(registry, version, guard=guard.name))
+    except MeasurementError:
+        return None  # Only its grid is wanted, and a new one will do.
     return earlier.tables.get(name)
 
 

@@ -137,6 +137,14 @@ def test_a_grid_is_made_anew_where_a_column_holds_something_else(uri):
     assert found.total.columns["load"].missing == 0
 
 
+def test_an_earlier_baseline_that_cannot_be_read_is_in_nobody_s_way(uri, tmp_path):
+    record_baseline(GUARD, version="1", data=tables(), tracking_uri=uri)
+    (file,) = tmp_path.rglob("baseline-*.json")
+    file.write_text("{}")
+    recorded = record_baseline(GUARD, version="2", data=tables(), tracking_uri=uri)
+    assert accepted(uri, "2") == recorded
+
+
 def test_a_baseline_is_not_overwritten(uri):
     record_baseline(GUARD, version="1", data=tables(), tracking_uri=uri)
     with pytest.raises(ActionError, match="1"):
