@@ -69,6 +69,15 @@ def test_nothing_in_common_is_an_effect_of_one_and_the_same_shares_are_none():
     assert (same.statistic, same.p_value, same.cramers_v) == pytest.approx((0, 1, 0))
 
 
+@pytest.mark.parametrize("rows", [15, 100, 1_000])
+def test_what_a_far_longer_baseline_never_held_is_seen(rows):
+    found = chi_square(np.array([0.0, 0, rows]), np.array([1e6, 1e6, 0]))
+    assert found.cramers_v == pytest.approx(1)
+    assert found.p_value < 1e-20
+    constant = chi_square(np.array([0.0, rows]), np.array([1e6, 0]))
+    assert constant.cramers_v == pytest.approx(1)
+
+
 @pytest.mark.parametrize(
     ("a", "b"),
     [
