@@ -31,6 +31,7 @@ class DriftReference:
         self._table = table
         self.grid = table.grid
         self.total = table.total
+        self.late = frozenset(table.late)
         self.contrast = cache(self._contrast)
         self.calibration = lru_cache(maxsize=32)(self._calibration)
         self.row = cache(self._row)

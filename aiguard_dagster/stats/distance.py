@@ -171,7 +171,8 @@ class ChiSquare:
         statistic: Chi-square.
         freedom: Its degrees of freedom: cells less one.
         p_value: The chance of as much, or more, if nothing changed.
-        cramers_v: The effect, 0 to 1, which does not grow with the rows (Cramér 1946).
+        cramers_v: The effect, 0 to 1, as if both sides had as many rows, so that neither's number
+            matters (Cramér 1946).
     """
 
     statistic: float
@@ -197,7 +198,7 @@ def chi_square(current: Counts, baseline: Counts) -> ChiSquare | None:
 
     >>> found = chi_square(np.array([30.0, 70.0]), np.array([500.0, 500.0]))
     >>> round(found.statistic, 2), found.freedom, round(found.cramers_v, 3)
-    (14.56, 1, 0.115)
+    (14.56, 1, 0.204)
     """
     from scipy.special import chdtrc
 
@@ -221,6 +222,7 @@ def chi_square(current: Counts, baseline: Counts) -> ChiSquare | None:
         table = table[:, np.argsort(table.sum(axis=0), kind="stable")]
     if table.shape[1] < 2:  # noqa: PLR2004 - nothing to compare
         return None
+    p, q = table[0] / n, table[1] / m
     expected = np.outer(table.sum(axis=1), table.sum(axis=0)) / (n + m)
     statistic = float(((table - expected) ** 2 / expected).sum())
     freedom = table.shape[1] - 1
@@ -228,5 +230,5 @@ def chi_square(current: Counts, baseline: Counts) -> ChiSquare | None:
         statistic=statistic,
         freedom=freedom,
         p_value=float(chdtrc(freedom, statistic)),
-        cramers_v=math.sqrt(statistic / (n + m)),
+        cramers_v=math.sqrt(float(((p - q) ** 2 / (p + q)).sum()) / 2),
     )

@@ -207,8 +207,12 @@ def test_predictions_drift_too():
 
 def test_the_label_is_compared_when_it_is_named_and_late_labels_are_no_drift():
     signal = {"kind": "drift", "table": "predictions", "columns": ["cnt"]}
-    late = WINDOW.with_columns(cnt=pl.when(pl.col("hr") < 6).then("cnt"))
-    assert judged(signal, profiles(late, "predictions"), limit=3, days=14).verdict is OK
+    late = WINDOW.with_columns(cnt=pl.when(pl.col("hr") < 20).then("cnt"))
+    found = judged(signal, profiles(late, "predictions"), limit=3, days=14)
+    assert (found.verdict, found.measurement.n) == (OK, 20 * 14)
+    most = WINDOW.with_columns(cnt=pl.when(pl.col("hr") < 6).then("cnt"))
+    found = judged(signal, profiles(most, "predictions"), limit=3, days=14)
+    assert (found.verdict, found.measurement.coverage) == (INCONCLUSIVE, 0.25)
     none = WINDOW.with_columns(cnt=pl.lit(None, dtype=pl.Int64))
     found = judged(signal, profiles(none, "predictions"), limit=3, days=14)
     assert found.verdict is INCONCLUSIVE
