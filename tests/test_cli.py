@@ -10,6 +10,7 @@ import yaml
 from click.testing import CliRunner
 
 from aiguard_dagster.adapters.mlflow.client import connect
+from aiguard_dagster.cli import _rows as rows_of_file
 from aiguard_dagster.cli import main
 from tests.core.specs import BAD, GOOD, TABLES, problems_in, written
 
@@ -263,9 +264,15 @@ def test_a_baseline_of_data_that_is_not_there_is_refused(data, told, here):
     assert not list(here.glob("*.db"))
 
 
+def test_a_column_of_a_csv_file_is_what_all_its_rows_say(here):
+    numbers = [*map(str, range(500)), "0.5"]
+    (here / "late.csv").write_text("\n".join(["n", *numbers]))
+    assert rows_of_file("late.csv").collect()["n"].sum() == 124750.5
+
+
 def test_a_file_that_cannot_be_read_is_not_quoted(here):
     (here / "rows.csv").write_text(
-        "timestamp,temp\n" + "2026-01-01,20\n" * 200 + "2026-01-01,secret"
+        "timestamp,temp\n" + "2026-01-01,20\n" * 200 + "2026-01-01,20,secret"
     )
 
     result = record("rows.csv")

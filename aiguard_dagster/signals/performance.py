@@ -5,7 +5,7 @@ from aiguard_dagster.core.spec import FalseAlarmLimit, Limit, Performance, resol
 from aiguard_dagster.core.verdicts import Measurement, Threshold
 from aiguard_dagster.signals.baseline import Baseline
 from aiguard_dagster.signals.window import WindowProfiles
-from aiguard_dagster.stats.outcomes import metric_value
+from aiguard_dagster.stats.outcomes import OF_NUMBERS, metric_value
 
 
 def measure_performance(
@@ -27,7 +27,8 @@ def measure_performance(
         msg = f"the baseline of v{current.champion} has no {signal.metric}"
         raise MeasurementError(msg)
     rows = current.champion_rows()
-    labelled = rows.outcomes.labelled
+    numbers = signal.metric in OF_NUMBERS
+    labelled = rows.outcomes.measurable if numbers else rows.outcomes.labelled
     share = labelled / rows.rows if rows.rows else 0.0
     measurement = Measurement(
         value=metric_value(signal.metric, rows.outcomes),

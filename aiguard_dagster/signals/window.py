@@ -39,6 +39,19 @@ class WindowProfiles:
             if version in {self.champion, ""}
         ]
 
+    @property
+    def champion_coverage(self) -> float:
+        """The share of the window's partitions that have rows of the champion.
+
+        After it changed, the new one has made only the newest of them.
+        """
+        mine = {self.champion, ""}
+        filled = sum(
+            any(part.rows for version, part in batch.parts.items() if version in mine)
+            for batch in self.batches
+        )
+        return min(1.0, filled / self.expected) if self.expected else 0.0
+
     def champion_profile(self) -> Profile:
         """All that was counted of the champion's rows, or of all where none names a version.
 

@@ -110,6 +110,7 @@ def outcomes_of(
     error = said.astype(float) - label.astype(float)
     return Outcomes(
         labelled=len(label),
+        measurable=len(label),
         absolute=float(np.abs(error).sum()),
         squared=float((error**2).sum()),
         signed=float(error.sum()),

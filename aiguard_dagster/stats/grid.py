@@ -43,10 +43,12 @@ class NumericGrid:
     Attributes:
         edges: Ascending, all finite.
         reading: What of the column is counted.
+        levels: Where the baseline held few numbers, each with a bin between two edges: which.
     """
 
     edges: tuple[float, ...]
     reading: Reading = "number"
+    levels: tuple[float, ...] = ()
 
     @property
     def size(self) -> int:
@@ -180,7 +182,9 @@ def numeric_grid(spread: Spread | None, *, reading: Reading = "number") -> Numer
         held, times = np.unique(np.array(spread.cuts), return_counts=True)
         inner = np.concatenate([held, _just_below(held[times > 1])])
     edges = np.unique(np.concatenate([ends, inner]))
-    return NumericGrid(tuple(edges[np.isfinite(edges)].tolist()), reading)
+    kept = tuple(edges[np.isfinite(edges)].tolist())
+    levels = spread.distinct if len(kept) == len(spread.distinct) + 1 else ()
+    return NumericGrid(kept, reading, levels)
 
 
 def _just_below(value: Any) -> Any:  # noqa: ANN401 - one number or many
@@ -226,6 +230,7 @@ def grid_to_json(grid: Grid) -> dict[str, Any]:
         match column:
             case NumericGrid():
                 columns[name] = {"edges": list(column.edges), "reading": column.reading}
+                columns[name] |= {"levels": list(column.levels)} if column.levels else {}
             case CategoryGrid():
                 columns[name] = {
                     "categories": list(column.categories),
@@ -246,7 +251,8 @@ def grid_from_json(document: Mapping[str, Any]) -> Grid:
     columns: dict[str, ColumnGrid] = {}
     for name, column in document["columns"].items():
         if "edges" in column:
-            columns[name] = NumericGrid(_numbers(column["edges"]), column["reading"])
+            levels = _numbers(column.get("levels", ()))
+            columns[name] = NumericGrid(_numbers(column["edges"]), column["reading"], levels)
         else:
             columns[name] = CategoryGrid(tuple(column["categories"]), tuple(column["others"]))
     joint = document.get("joint")

@@ -149,6 +149,14 @@ def test_without_labels_nothing_is_said_of_outcomes():
     assert (found.verdict, found.measurement.n) == (INCONCLUSIVE, 0)
 
 
+def test_labels_that_came_for_few_rows_lower_the_coverage():
+    early = pl.when(pl.col("hr") < 12).then(pl.col("cnt"))
+    found = concept(with_noise(WINDOW).with_columns(cnt=early))
+    assert found.measurement.n > 100
+    assert found.measurement.coverage == pytest.approx(0.5, abs=0.01)
+    assert found.verdict is INCONCLUSIVE
+
+
 def test_rows_of_another_version_are_not_the_champion_s_outcomes():
     rows = with_noise(WINDOW).with_columns(version=pl.lit("2"))
     assert concept(rows).verdict is INCONCLUSIVE
@@ -166,3 +174,9 @@ def test_a_baseline_without_residuals_says_what_to_record():
     found = judged(CONCEPT, batches, limit=BUDGET, days=14, baseline=bare)
     assert found.verdict is ERROR
     assert "summed no residuals by any column" in found.reason
+
+
+def test_one_column_alone_has_nothing_to_move_with():
+    found = joint(WINDOW, columns=["temp"])
+    assert found.verdict is ERROR
+    assert found.reason.startswith("temp alone moves with nothing")

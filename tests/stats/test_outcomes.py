@@ -93,3 +93,11 @@ def test_cost_is_spend_per_thousand_priced_predictions(prices, unpriced):
         return
     assume(math.isfinite(sum(prices)))
     assert found == pytest.approx(1000 * np.mean(prices))
+
+
+def test_text_has_no_error_that_could_be_measured():
+    was, said = np.array(["cat"] * 9), np.array(["dog"] * 9)
+    found = outcomes_of(was, said, classes=True)
+    assert metric_value("accuracy", found) == 0
+    for metric in ("mae", "rmse", "bias"):
+        assert metric_value(metric, found) is None

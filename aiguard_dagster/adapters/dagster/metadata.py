@@ -52,7 +52,7 @@ def _parts_metadata(parts: Sequence[Part]) -> Metadata:
         return {}
     table = dg.MetadataValue.table(
         records=[
-            dg.TableRecord({"column": p.name, "value": float(p.value), "what": p.text})
+            dg.TableRecord({"column": p.name, "value": float(f"{p.value:.4g}"), "what": p.text})
             for p in parts
         ],
         schema=dg.TableSchema(
