@@ -1,7 +1,6 @@
 """From guards to Dagster definitions: the one function that the other doors call."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -48,7 +47,7 @@ def build_guard_definitions(
         mlflow: Where the registry is; the definitions' own resource ``aiguard_mlflow``, or the
             environment's ``MLFLOW_TRACKING_URI``, when left out.
         profiles: Where profiles are kept; the definitions' own resource ``aiguard_profiles``, or
-            ``aiguard_profiles`` in the working directory, when left out.
+            ``aiguard_profiles`` in Dagster's own storage, when left out.
         engine: What reads the rows that are profiled; the definitions' own resource
             ``aiguard_engine``, or polars, when left out.
         name: Prefix of the two sensors, for projects that call this more than once.
@@ -222,10 +221,9 @@ def _resources(
         return usual if mine else f"{name}_{usual.removeprefix('aiguard_')}"
 
     keys = ResourceKeys(mlflow=key(MLFLOW), profiles=key(PROFILES), engine=key(ENGINE))
-    folder = str(Path.cwd() / "aiguard_profiles")
     added = {
         keys.mlflow: given[MLFLOW] or MLflowResource(),
-        keys.profiles: given[PROFILES] or ProfileStore(path=folder),
+        keys.profiles: given[PROFILES] or ProfileStore(),
         keys.engine: given[ENGINE] or ProfileEngine(),
     }
     return keys, {key: resource for key, resource in added.items() if key not in own}

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import cast
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from aiguard_dagster.signals.drift_reference import DriftReference
 from aiguard_dagster.signals.measure import evaluate_window
 from aiguard_dagster.signals.window import WindowProfiles
 from aiguard_dagster.stats.calibration import Calibration, episodes
-from aiguard_dagster.stats.contrast import Test
+from aiguard_dagster.stats.contrast import JointContrast, Test
 from aiguard_dagster.stats.effects import Effects, Numbers
 from aiguard_dagster.stats.profile import BatchProfile, ColumnProfile
 
@@ -185,7 +186,7 @@ def _told(reference: DriftReference, signal: Drift, test: Test, shift: float | N
         case "unseen" if column is not None:
             return f"new values {_raised(column.counts[-1], _known(column), shift)}"
         case "together":
-            return f"correlation by about {np.tanh(shift):.2f}"
+            return _correlation(reference, signal, test, shift)
         case "residual" if signal.of == "concept":
             residuals = reference.total.residuals[test.name]
             rows = max(sum(residuals.rows), 1)
@@ -193,6 +194,16 @@ def _told(reference: DriftReference, signal: Drift, test: Test, shift: float | N
             return f"mean residual by {shift * max(spread, 0.0) ** 0.5:.3g}"
         case _:
             return f"effect of {shift:.2g}"
+
+
+def _correlation(reference: DriftReference, signal: Drift, test: Test, shift: float) -> str:
+    """A pair's correlation, and what it is after falling, or from below zero rising, so far."""
+    columns = reference.columns(signal)
+    contrast = reference.contrast("joint", columns)
+    row = reference.row("joint", columns)[None, :]
+    before = float(cast("JointContrast", contrast).correlations(row)[0, contrast.tests.index(test)])
+    after = np.tanh(np.arctanh(before) - np.copysign(shift, before))
+    return f"correlation {before:.3g} → {after:.3g}"
 
 
 def _known(column: ColumnProfile) -> int:
