@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 
-from aiguard_dagster.core.spec import Errors, Latency, TalliedSignal
+from aiguard_dagster.core.spec import Cost, Errors, Latency, TalliedSignal
+from aiguard_dagster.signals.cost import COST
 from aiguard_dagster.signals.errors import ERRORS
 from aiguard_dagster.signals.latency import LATENCY
 from aiguard_dagster.signals.tallied import Kind
 
 KINDS: Mapping[type[TalliedSignal], Kind] = {
+    Cost: COST,
     Errors: ERRORS,
     Latency: LATENCY,
 }

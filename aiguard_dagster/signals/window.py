@@ -39,6 +39,10 @@ class WindowProfiles:
             if version in {self.champion, ""}
         ]
 
+    def all_parts(self) -> list[Profile]:
+        """What was counted of all rows, whoever predicted them."""
+        return [part for batch in self.batches for part in batch.parts.values()]
+
     def champion_profile(self) -> Profile:
         """All that was counted of the champion's rows, or of all where none names a version.
 

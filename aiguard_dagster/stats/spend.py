@@ -26,6 +26,10 @@ class Rates(NamedTuple):
     output: float = 1
 
 
+ALIKE = Rates()
+"""Every token costs the same, for all that is known."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Use:
     """What one model or tier was used for: totals over calls whose cost is known.
@@ -44,7 +48,7 @@ class Use:
     input: float = 0
     cached: float = 0
     output: float = 0
-    rates: Rates = Rates()
+    rates: Rates = ALIKE
 
     @property
     def listed(self) -> float:

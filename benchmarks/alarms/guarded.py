@@ -108,7 +108,6 @@ class Guarded:
             recorded_at=datetime(2000, 1, 1, tzinfo=UTC),
             tables=found,
             metrics={name: value for name, value in metrics.items() if value is not None},
-            cost_per_1000=None,
         )
         self._reference = {name: DriftReference(table) for name, table in found.items()}
 
