@@ -40,8 +40,8 @@ def _moved(factor: Factor, before: Bill, now: Bill, signal: Cost) -> str:
             return f"{_called(model)} have {has} of the calls, had {had}"
         case "size":
             model = _most_moved(before, now, lambda use: (use.input + use.output) / use.calls)
-            is_, was = (_size(bill.uses[model]) for bill in (now, before))
-            return f"{_called(model)} have {is_}, had {was}"
+            has_size, had_size = (_size(bill.uses[model]) for bill in (now, before))
+            return f"{_called(model)} have {has_size}, had {had_size}"
         case "cache misses":
             is_, was = (_cached(bill.uses) for bill in (now, before))
             return f"{percent(is_)} of the input from a cache, was {percent(was)}"

@@ -30,6 +30,7 @@ from aiguard_dagster.core.spec.signals import (
     Signal,
     Skew,
     TalliedSignal,
+    Tokens,
     Unique,
     Values,
 )
@@ -66,6 +67,7 @@ __all__ = [
     "Skew",
     "Table",
     "TalliedSignal",
+    "Tokens",
     "Unique",
     "Values",
     "describe_limit",
