@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from aiguard_dagster.core.spec import Cost, Errors, Latency, TalliedSignal, Tokens
+from aiguard_dagster.core.spec import Agents, Cost, Errors, Latency, TalliedSignal, Tokens
+from aiguard_dagster.signals.agents import AGENTS
 from aiguard_dagster.signals.cost import COST
 from aiguard_dagster.signals.errors import ERRORS
 from aiguard_dagster.signals.latency import LATENCY
@@ -10,6 +11,7 @@ from aiguard_dagster.signals.tallied import Kind
 from aiguard_dagster.signals.tokens import TOKENS
 
 KINDS: Mapping[type[TalliedSignal], Kind] = {
+    Agents: AGENTS,
     Cost: COST,
     Errors: ERRORS,
     Latency: LATENCY,

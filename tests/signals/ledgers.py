@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import polars as pl
+import pytest
 
 from aiguard_dagster.adapters.engines.engine import Plan
 from aiguard_dagster.adapters.engines.open import as_frame
@@ -86,3 +87,12 @@ def judged(signal, rows, table, *, limit, days=7, baseline=None, champion="1", e
         by_day = tallies(rule.signal, baseline, table, by="day")
         reference = Reference(days=[by_day[day] for day in sorted(by_day)], told="baseline")
     return evaluate_tallied(rule, "sums", current, lambda: reference)
+
+
+def assert_counted_alike(signal, rows, table, engine):
+    """Raise unless an engine counts rows as polars does."""
+    expected, found = (total(signal, rows, table, engine=name) for name in ("polars", engine))
+    assert (found.keys, found.sums) == (expected.keys, expected.sums)
+    assert found.groups.keys() == expected.groups.keys()
+    for group, sums in expected.groups.items():
+        assert found.groups[group] == pytest.approx(sums)

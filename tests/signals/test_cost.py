@@ -12,7 +12,15 @@ from aiguard_dagster.core.errors import MeasurementError
 from aiguard_dagster.core.spec import Table
 from aiguard_dagster.core.verdicts import Verdict
 from tests.conformance.engines import LOCAL
-from tests.signals.ledgers import DAY, START, judged, parts_of, read, signal_of, total
+from tests.signals.ledgers import (
+    DAY,
+    START,
+    assert_counted_alike,
+    judged,
+    parts_of,
+    read,
+    signal_of,
+)
 
 OK, BREACH, INCONCLUSIVE, ERROR = Verdict
 TABLE = Table(
@@ -115,11 +123,7 @@ MESSY = ledger(
 @pytest.mark.parametrize("engine", LOCAL)
 @pytest.mark.parametrize("table", [TABLE, PLAIN, TABLE.model_copy(update={"step": None})])
 def test_all_engines_count_a_ledger_alike(engine, table):
-    expected, found = (total(cost(), MESSY, table, engine=name) for name in ("polars", engine))
-    assert (found.keys, found.sums) == (expected.keys, expected.sums)
-    assert found.groups.keys() == expected.groups.keys()
-    for group, sums in expected.groups.items():
-        assert found.groups[group] == pytest.approx(sums)
+    assert_counted_alike(cost(), MESSY, table, engine)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from aiguard_dagster.core.errors import MeasurementError
 from aiguard_dagster.core.spec import Table
 from aiguard_dagster.core.verdicts import Verdict
 from tests.conformance.engines import LOCAL
-from tests.signals.ledgers import START, judged, parts_of, read, signal_of, total
+from tests.signals.ledgers import START, assert_counted_alike, judged, parts_of, read, signal_of
 
 OK, BREACH, INCONCLUSIVE, ERROR = Verdict
 ROWS = Table(asset="usage", time="at", input_tokens="into", output_tokens="out")
@@ -74,11 +74,7 @@ MESSY = ledger(
 @pytest.mark.parametrize("table", [TABLE, ROWS, TABLE.model_copy(update={"task": "caller"})])
 def test_all_engines_count_tokens_alike(engine, table):
     signal = tokens(of="over", size=2000)
-    expected, found = (total(signal, MESSY, table, engine=name) for name in ("polars", engine))
-    assert (found.keys, found.sums) == (expected.keys, expected.sums)
-    assert found.groups.keys() == expected.groups.keys()
-    for group, sums in expected.groups.items():
-        assert found.groups[group] == pytest.approx(sums)
+    assert_counted_alike(signal, MESSY, table, engine)
 
 
 TWO = ledger({}, {"request": "r0", "into": 3000, "out": 300, "held": 0})

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from aiguard_dagster.core.spec.signals.agents import Agents
 from aiguard_dagster.core.spec.signals.base import (
     IMPORT_PATTERN,
     DataSignal,
@@ -50,12 +51,14 @@ Signal = Annotated[
     | Cost
     | Latency
     | Errors
+    | Agents
     | Tokens,
     Field(discriminator="kind"),
 ]
 
 __all__ = [
     "IMPORT_PATTERN",
+    "Agents",
     "Completeness",
     "Cost",
     "Custom",

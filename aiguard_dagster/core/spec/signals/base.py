@@ -84,7 +84,7 @@ class SignalBase(Spec):
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """The fields of its table that it cannot do without, such as ``time``, ``task or request``."""
+        """The fields of its table that it cannot do without: ``time``, or ``task or request``."""
         return ()
 
     @property
