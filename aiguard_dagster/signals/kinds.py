@@ -2,7 +2,16 @@
 
 from collections.abc import Mapping
 
-from aiguard_dagster.core.spec import Agents, Cost, Errors, Latency, TalliedSignal, Tokens
+from aiguard_dagster.core.spec import (
+    Accelerator,
+    Agents,
+    Cost,
+    Errors,
+    Latency,
+    TalliedSignal,
+    Tokens,
+)
+from aiguard_dagster.signals.accelerator import ACCELERATOR
 from aiguard_dagster.signals.agents import AGENTS
 from aiguard_dagster.signals.cost import COST
 from aiguard_dagster.signals.errors import ERRORS
@@ -11,6 +20,7 @@ from aiguard_dagster.signals.tallied import Kind
 from aiguard_dagster.signals.tokens import TOKENS
 
 KINDS: Mapping[type[TalliedSignal], Kind] = {
+    Accelerator: ACCELERATOR,
     Agents: AGENTS,
     Cost: COST,
     Errors: ERRORS,

@@ -10,6 +10,7 @@ from aiguard_dagster.core.spec.limits import (
     resolve_limit,
 )
 from aiguard_dagster.core.spec.signals import (
+    Accelerator,
     Agents,
     Completeness,
     Cost,
@@ -39,6 +40,7 @@ from aiguard_dagster.core.spec.table import Table
 
 __all__ = [
     "AbsoluteLimit",
+    "Accelerator",
     "Action",
     "Agents",
     "BaselineLimit",

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from aiguard_dagster.core.spec.signals.accelerator import Accelerator
 from aiguard_dagster.core.spec.signals.agents import Agents
 from aiguard_dagster.core.spec.signals.base import (
     IMPORT_PATTERN,
@@ -51,6 +52,7 @@ Signal = Annotated[
     | Cost
     | Latency
     | Errors
+    | Accelerator
     | Agents
     | Tokens,
     Field(discriminator="kind"),
@@ -58,6 +60,7 @@ Signal = Annotated[
 
 __all__ = [
     "IMPORT_PATTERN",
+    "Accelerator",
     "Agents",
     "Completeness",
     "Cost",

@@ -29,7 +29,7 @@ class Cost(TalliedSignal):
     """Spend per 1,000 predictions, request, accepted result or day; or a month's against budget."""
 
     layer: ClassVar[Layer] = Layer.USE
-    counted: ClassVar[str] = "priced predictions"
+    counted: ClassVar[str] = "predictions"
     kind: Literal["cost"] = "cost"
     table: str = "predictions"
     """One of the guard's tables."""
