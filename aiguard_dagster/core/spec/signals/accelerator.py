@@ -12,7 +12,7 @@ Of = Literal["idle", "utilisation", "hours", "queue"]
 SUBJECTS: dict[Of, str] = {
     "idle": "the idle spend of a prediction",
     "utilisation": "the utilisation",
-    "hours": "the accelerator hours of a day",
+    "hours": "the number of accelerator hours a day",
     "queue": "the mean queue",
 }
 NEEDS: dict[Of, tuple[str, ...]] = {

@@ -90,7 +90,7 @@ class Tokens(TalliedSignal):
         if self.of == "over" and self.size is None:
             yield ("size", "over what?", "give size: and a number of tokens.")
         if self.of != "over" and self.size is not None:
-            yield ("size", f"{self.subject} has no size", "take it out, or use of: over.")
+            yield ("size", "only of: over has a size", "take it out, or use of: over.")
 
     def sentence(self, asset: str, limit: Limit | None) -> str:
         """What must hold."""
