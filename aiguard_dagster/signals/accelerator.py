@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from aiguard_dagster.core.spec import Accelerator
 from aiguard_dagster.core.spoken import joined, percent
 from aiguard_dagster.core.verdicts import Part
+from aiguard_dagster.core.words import figure
 from aiguard_dagster.signals.accelerator_counts import count_accelerator
 from aiguard_dagster.signals.calls import UNNAMED, date_of
 from aiguard_dagster.signals.tallied import Kind, Reading
@@ -128,7 +129,7 @@ def _notes(signal: Accelerator, now: _Metrics, before: _Metrics | None) -> Itera
         bills = [fleet.hours * fleet.price for fleet in (here, was)]
         yield (
             f"{percent(here.used)} used, was {percent(was.used)}, while a day costs"
-            f" {bills[0]:,.4g}, was {bills[1]:,.4g}"
+            f" {figure(bills[0])}, was {figure(bills[1])}"
         )
     if len(now.currencies) > 1:
         yield f"amounts in {joined(now.currencies)} are not added up"
@@ -151,7 +152,7 @@ def _parts(signal: Accelerator, now: _Metrics, before: _Metrics | None) -> Itera
     for factor in sorted(found, key=lambda name: (found[name] if low else -found[name], name)):
         part = found[factor]
         if abs(part) > LEAST * most:
-            change = f"{part * 100:+.3g} points" if low else f"{part:+,.4g}"
+            change = f"{part * 100:+.3g} points" if low else f"{figure(part, sign='+')}"
             yield Part(
                 name="waste" if factor == "utilisation" else factor,
                 value=part,
@@ -192,17 +193,20 @@ def _told(factor: Factor, fleet: Fleet) -> tuple[str, str]:
     """A factor as a number, and its unit."""
     match factor:
         case "load" if fleet.answered is not None:
-            return f"{fleet.answered:,.4g}", "predictions a day"
+            return f"{figure(fleet.answered)}", "predictions a day"
         case "load":
-            return f"{fleet.busy:,.4g}", "busy hours a day"
+            return f"{figure(fleet.busy)}", "busy hours a day"
         case "capacity":
-            return f"{fleet.hours:,.4g}", "hours a day"
+            return f"{figure(fleet.hours)}", "hours a day"
         case "utilisation":
             return percent(fleet.used), "used"
         case "work":
-            return f"{fleet.busy * HOUR / (fleet.answered or 1):,.4g}", "busy seconds a prediction"
+            return (
+                f"{figure(fleet.busy * HOUR / (fleet.answered or 1))}",
+                "busy seconds a prediction",
+            )
         case "price":
-            return f"{fleet.price:,.4g}", "an hour"
+            return f"{figure(fleet.price)}", "an hour"
 
 
 ACCELERATOR = Kind(count_accelerator, read_accelerator, read_window)

@@ -4,6 +4,7 @@ from calendar import monthrange
 from dataclasses import dataclass
 from datetime import datetime
 
+from aiguard_dagster.core.words import figure
 from aiguard_dagster.signals.calls import date_of
 from aiguard_dagster.signals.cost_ledger import Ledger
 from aiguard_dagster.signals.moments import START
@@ -42,8 +43,8 @@ class Month:
     def told(self) -> str:
         """The forecast in words."""
         return (
-            f"{self.spent:,.6g} spent of the month and {self.pace:,.4g} a day for"
-            f" {self.left:.3g} days to come make {self.forecast:,.6g}"
+            f"{figure(self.spent)} spent of the month and {figure(self.pace)} a day for"
+            f" {self.left:.3g} days to come make {figure(self.forecast)}"
         )
 
 

@@ -5,6 +5,7 @@ from typing import assert_never
 
 from aiguard_dagster.core.spec import Cost
 from aiguard_dagster.core.spoken import percent
+from aiguard_dagster.core.words import figure
 from aiguard_dagster.signals.calls import UNNAMED
 from aiguard_dagster.stats.spend import Bill, Factor, Use
 
@@ -21,14 +22,14 @@ def tell(factor: Factor, change: float, before: Bill, now: Bill, signal: Cost) -
     """What one factor did to the bill, and how it moved itself."""
     if signal.per == "month":
         return f"{change:+.1%} of the budget: {_moved(factor, before, now, signal)}"
-    return f"{change:+,.4g} {UNITS[signal.per]}: {_moved(factor, before, now, signal)}"
+    return f"{figure(change, sign='+')} {UNITS[signal.per]}: {_moved(factor, before, now, signal)}"
 
 
 def _moved(factor: Factor, before: Bill, now: Bill, signal: Cost) -> str:
     match factor:
         case "volume":
             unit = "accepted result" if signal.per == "accepted" else "day"
-            return f"{now.volume:,.4g} requests per {unit}, was {before.volume:,.4g}"
+            return f"{figure(now.volume)} requests per {unit}, was {figure(before.volume)}"
         case "steps":
             return f"{now.steps:.3g} steps per request, was {before.steps:.3g}"
         case "retries":
@@ -48,9 +49,9 @@ def _moved(factor: Factor, before: Bill, now: Bill, signal: Cost) -> str:
         case "price":
             model = _most_moved(before, now, _price)
             tokens = all(bill.uses[model].input + bill.uses[model].output for bill in (now, before))
-            unit = "a million tokens" if tokens else "a call"
+            unit = "a million tokens" if tokens else "each"
             is_, was = (_price(bill.uses[model]) for bill in (now, before))
-            return f"{_called(model)} cost {is_:,.4g} {unit}, did {was:,.4g}"
+            return f"{_called(model)} cost {figure(is_)} {unit}, did {figure(was)}"
         case _:
             assert_never(factor)
 
@@ -74,7 +75,7 @@ def _most_moved(before: Bill, now: Bill, of: Callable[[Use], float]) -> str:
 
 
 def _size(use: Use) -> str:
-    return f"{use.input / use.calls:,.4g} tokens in and {use.output / use.calls:,.4g} out"
+    return f"{figure(use.input / use.calls)} tokens in and {figure(use.output / use.calls)} out"
 
 
 def _cached(uses: Mapping[str, Use]) -> float:

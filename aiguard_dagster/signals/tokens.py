@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from aiguard_dagster.core.spec import Tokens
 from aiguard_dagster.core.spoken import percent
 from aiguard_dagster.core.verdicts import Part
+from aiguard_dagster.core.words import figure
 from aiguard_dagster.signals.calls import DUPLICATES, UNNAMED
 from aiguard_dagster.signals.tallied import Kind, Reading
 from aiguard_dagster.signals.token_counts import (
@@ -109,14 +110,18 @@ def _parts(signal: Tokens, now: Tally, before: Tally | None) -> Iterator[Part]:
         usual = _calls_per_request(signal, was)
         means = [mean_of(_groups(tally, ratio)) or 0.0 for tally in (was, now)]
         if change := (means[0] + means[1]) / 2 * (factor - usual):
-            text = f"{change:+,.4g} tokens a request: {factor:.3g} calls each, was {usual:.3g}"
+            text = f"{figure(change, sign='+')} tokens a request: {factor:.3g} calls each, was {usual:.3g}"
             found.append(Part(name="calls per request", value=change, text=text))
         factor = (factor + usual) / 2
+    sorts = {}
     for name in WHO:
         groups = _groups(now, ratio, name)
         then = _groups(was, ratio, name) if was is not None else None
         if set(groups) != {(UNNAMED,)}:
-            found += _of_one(signal, name, groups, then, factor)
+            sorts[name] = (groups, then)
+    telling = [name for name, (groups, then) in sorts.items() if len({*groups, *(then or ())}) > 1]
+    for name in telling or sorts:
+        found += _of_one(signal, name, *sorts[name], factor)
     low = signal.direction == "low"
     yield from sorted(found, key=lambda part: (part.value if low else -part.value, part.name))
 
@@ -158,7 +163,7 @@ def _text(
         return is_
     was = f"was {_state(signal, key, before)}"
     share = signal.of in {"cached", "over"}
-    change = f"{part * 100:+.3g} points" if share else f"{part:+,.4g} tokens"
+    change = f"{part * 100:+.3g} points" if share else f"{figure(part, sign='+')} tokens"
     return f"{change}: {is_}, {was}"
 
 
@@ -168,7 +173,7 @@ def _state(signal: Tokens, key: tuple[str, ...], groups: Mapping[tuple[str, ...]
     total = sum(group.weight for group in groups.values())
     group = groups[key]
     share = signal.of in {"cached", "over"}
-    value = percent(group.mean) if share else f"{group.mean:,.4g}"
+    value = percent(group.mean) if share else f"{figure(group.mean)}"
     what = "input" if signal.of == "cached" else "calls"
     return f"{value} {RATIOS[signal.of].unit} in {percent(group.weight / total)} of the {what}"
 
