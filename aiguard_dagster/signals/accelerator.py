@@ -152,7 +152,7 @@ def _parts(signal: Accelerator, now: _Metrics, before: _Metrics | None) -> Itera
     for factor in sorted(found, key=lambda name: (found[name] if low else -found[name], name)):
         part = found[factor]
         if abs(part) > LEAST * most:
-            change = f"{part * 100:+.3g} points" if low else f"{figure(part, sign='+')}"
+            change = f"{part * 100:+.3g} points" if low else figure(part, sign="+")
             yield Part(
                 name="waste" if factor == "utilisation" else factor,
                 value=part,
@@ -193,11 +193,11 @@ def _told(factor: Factor, fleet: Fleet) -> tuple[str, str]:
     """A factor as a number, and its unit."""
     match factor:
         case "load" if fleet.answered is not None:
-            return f"{figure(fleet.answered)}", "predictions a day"
+            return figure(fleet.answered), "predictions a day"
         case "load":
-            return f"{figure(fleet.busy)}", "busy hours a day"
+            return figure(fleet.busy), "busy hours a day"
         case "capacity":
-            return f"{figure(fleet.hours)}", "hours a day"
+            return figure(fleet.hours), "hours a day"
         case "utilisation":
             return percent(fleet.used), "used"
         case "work":
@@ -206,7 +206,7 @@ def _told(factor: Factor, fleet: Fleet) -> tuple[str, str]:
                 "busy seconds a prediction",
             )
         case "price":
-            return f"{figure(fleet.price)}", "an hour"
+            return figure(fleet.price), "an hour"
 
 
 ACCELERATOR = Kind(count_accelerator, read_accelerator, read_window)

@@ -110,7 +110,8 @@ def _parts(signal: Tokens, now: Tally, before: Tally | None) -> Iterator[Part]:
         usual = _calls_per_request(signal, was)
         means = [mean_of(_groups(tally, ratio)) or 0.0 for tally in (was, now)]
         if change := (means[0] + means[1]) / 2 * (factor - usual):
-            text = f"{figure(change, sign='+')} tokens a request: {factor:.3g} calls each, was {usual:.3g}"
+            more = f"{figure(change, sign='+')} tokens a request"
+            text = f"{more}: {factor:.3g} calls each, was {usual:.3g}"
             found.append(Part(name="calls per request", value=change, text=text))
         factor = (factor + usual) / 2
     sorts = {}
@@ -173,7 +174,7 @@ def _state(signal: Tokens, key: tuple[str, ...], groups: Mapping[tuple[str, ...]
     total = sum(group.weight for group in groups.values())
     group = groups[key]
     share = signal.of in {"cached", "over"}
-    value = percent(group.mean) if share else f"{figure(group.mean)}"
+    value = percent(group.mean) if share else figure(group.mean)
     what = "input" if signal.of == "cached" else "calls"
     return f"{value} {RATIOS[signal.of].unit} in {percent(group.weight / total)} of the {what}"
 
