@@ -208,7 +208,7 @@ class DeltaEvaluator:
         days: dict[date, list[Profile]] = {}
         for batch, profile in zip(held, parts.batches, strict=True):
             one = replace(parts, batches=[profile])
-            days.setdefault(batch.window.start.date(), []).extend(one.champion_parts())
+            days.setdefault(batch.window.start.date(), []).extend(one.parts_of(signal))
         tallies = [
             merge_tallies(part.tallies[name] for part in each if name in part.tallies)
             for _, each in sorted(days.items())

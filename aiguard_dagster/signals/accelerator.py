@@ -201,10 +201,8 @@ def _told(factor: Factor, fleet: Fleet) -> tuple[str, str]:
         case "utilisation":
             return percent(fleet.used), "used"
         case "work":
-            return (
-                f"{figure(fleet.busy * HOUR / (fleet.answered or 1))}",
-                "busy seconds a prediction",
-            )
+            seconds = fleet.busy * HOUR / (fleet.answered or 1)
+            return figure(seconds), "busy seconds a prediction"
         case "price":
             return figure(fleet.price), "an hour"
 

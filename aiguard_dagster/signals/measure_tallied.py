@@ -70,7 +70,7 @@ def measure_tallied(
     Raises:
         MeasurementError: The limit needs a reference, and there is none that can be read.
     """
-    held = current.all_parts() if signal.every_version else current.champion_parts()
+    held = current.parts_of(signal)
     parts = [part for part in held if name in part.tallies]
     missing = sum(part.rows for part in held if name not in part.tallies)
     rows = sum(part.rows for part in parts)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from aiguard_dagster.core.spec import TalliedSignal
 from aiguard_dagster.core.verdicts import Window
 from aiguard_dagster.stats.profile import BatchProfile, Profile, merge_all
 
@@ -39,8 +40,10 @@ class WindowProfiles:
             if version in {self.champion, ""}
         ]
 
-    def all_parts(self) -> list[Profile]:
-        """What was counted of all rows, whoever predicted them."""
+    def parts_of(self, signal: TalliedSignal) -> list[Profile]:
+        """What was counted of the rows that a signal speaks of: the champion's, or all."""
+        if not signal.every_version:
+            return self.champion_parts()
         return [part for batch in self.batches for part in batch.parts.values()]
 
     def champion_profile(self) -> Profile:

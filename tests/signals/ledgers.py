@@ -31,8 +31,8 @@ def signal_of(**options):
 
 
 def tallies(signal, rows, table, *, engine="polars", by="version"):
-    """What a signal counts of rows, by part."""
-    native = LOCAL[engine](rows)
+    """What a signal counts of rows, by part; an engine is named, or makes a table of rows."""
+    native = (LOCAL[engine] if isinstance(engine, str) else engine)(rows)
     plan = Plan(table=table, grid=Grid(columns={}), by=by, tallies={"sums": signal})
     found = tallies_of(as_frame(native), native, plan)
     return {part: each["sums"] for part, each in found.items()}
