@@ -77,4 +77,4 @@ def count_accelerator(signal: Accelerator, batch: Batch, part: nw.Expr) -> Count
         .agg(*(summed(name).alias(name) for name in SUMS))
         .select(PART, *KEYS, *SUMS)
     )
-    return Counted(frame=frame, keys=KEYS, sums=SUMS)
+    return Counted(frame=frame, keys=KEYS, sums=SUMS, apart=KEYS)

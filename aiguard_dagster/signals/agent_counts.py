@@ -44,7 +44,7 @@ def count_agents(signal: Agents, batch: Batch, part: nw.Expr) -> Counted:
     calls = _judged(calls_of(batch, part, group, columns), signal)
     by_step = _by_step(calls, signal, by_tool=signal.of == "tools" or not table.step)
     frames = [_summed_up(frame) for frame in (_by_task(by_step, signal), by_step, _nameless(calls))]
-    return Counted(frame=nw.concat(frames, how="vertical"), keys=KEYS, sums=SUMS)
+    return Counted(frame=nw.concat(frames, how="vertical"), keys=KEYS, sums=SUMS, apart=("counts",))
 
 
 def _judged(calls: Frame, signal: Agents) -> Frame:

@@ -23,6 +23,7 @@ BILLED, TOKENS, NEGATIVE, UNKNOWN = "billed", "tokens", "negative", ""
 REQUESTS = "requests"
 """The groups that count requests, beside those that count calls."""
 KEYS = (DAY, "served_by", "currency", "known")
+APART = (DAY, "currency", "known")
 SUMS = (
     "rows",
     "spend",
@@ -61,10 +62,10 @@ def count_cost(signal: Cost, batch: Batch, part: nw.Expr) -> Counted:
     calls = _judged(calls, signal, without=_unnamed(batch))
     by_call = _by_call(calls, alone=not table.request)
     if not table.request:
-        return Counted(frame=by_call, keys=KEYS, sums=SUMS)
+        return Counted(frame=by_call, keys=KEYS, sums=SUMS, apart=APART)
     by_request = _by_request(calls, named_steps=bool(table.step))
     frame = nw.concat([by_call, by_request], how="vertical")
-    return Counted(frame=frame, keys=KEYS, sums=SUMS)
+    return Counted(frame=frame, keys=KEYS, sums=SUMS, apart=APART)
 
 
 def _unnamed(batch: Batch) -> Sequence[str]:

@@ -32,12 +32,14 @@ class Counted:
         keys: Columns of text that groups are told apart by.
         sums: Columns of numbers that add up; the first ranks the groups, where there are too many.
         hashed: Keys that name people, of whom only hashes are kept.
+        apart: Keys of few values that stay as they are where there are too many groups.
     """
 
     frame: Frame
     keys: tuple[str, ...]
     sums: tuple[str, ...]
     hashed: tuple[str, ...] = ()
+    apart: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -67,7 +67,7 @@ def count_tokens(signal: Tokens, batch: Batch, part: nw.Expr) -> Counted:
     if group:
         frames.append(_summed_up(_contexts(calls), OF_CONTEXTS))
     frame = nw.concat(frames, how="vertical") if len(frames) > 1 else frames[0]
-    return Counted(frame=frame, keys=KEYS, sums=SUMS)
+    return Counted(frame=frame, keys=KEYS, sums=SUMS, apart=("counts",))
 
 
 def _judged(calls: Frame, signal: Tokens) -> Frame:

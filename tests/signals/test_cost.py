@@ -476,3 +476,9 @@ def test_a_limit_that_cannot_be_had_is_an_error(limit):
 def test_missing_days_lower_the_coverage():
     found = judged({"kind": "cost"}, week().head(50), PLAIN, limit=600.0)
     assert (found.verdict, found.measurement.coverage) == (INCONCLUSIVE, pytest.approx(5 / 7))
+
+
+def test_more_models_than_are_kept_apart_lose_no_money():
+    many = ledger(*({"model": f"m{number}"} for number in range(2_500)))
+    found = read(cost(per="day"), many, TABLE)
+    assert (found.value, found.n) == (pytest.approx(1250), 2_500)

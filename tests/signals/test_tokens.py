@@ -205,3 +205,11 @@ def test_a_row_that_repeats_a_call_counts_once_and_is_told():
 def test_tokens_written_as_text_are_an_error():
     with pytest.raises(MeasurementError, match="into holds text, not numbers"):
         read(tokens(), ledger({}).with_columns(pl.col("into").cast(pl.String)), TABLE)
+
+
+def test_more_templates_than_are_kept_apart_lose_no_token():
+    many = ledger(*({"template": f"t{number}", "into": number} for number in range(2_500)))
+    found = read(tokens(of="input"), many, TABLE)
+    assert found.value == pytest.approx(sum(range(2_500)) / 2_500)
+    assert (found.n, found.coverage) == (2_500, 1.0)
+    assert any(part.name == "template …" for part in found.parts)
