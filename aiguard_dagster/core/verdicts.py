@@ -8,6 +8,7 @@ from math import inf
 from typing import Any, Literal, assert_never
 
 from aiguard_dagster.core.durations import format_duration
+from aiguard_dagster.core.words import figure
 
 Direction = Literal["high", "low"]
 """The bad direction of a signal: ``high`` when larger values are worse."""
@@ -110,7 +111,7 @@ class Threshold:
         """
         match self.unit:
             case "number":
-                return f"{value:.4g}"
+                return figure(value)
             case _ if value == inf:
                 return "never"
             case "seconds":

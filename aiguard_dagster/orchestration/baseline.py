@@ -54,7 +54,7 @@ def record_baseline(
         ActionError: The version has a baseline already, or MLflow refused.
     """
     from aiguard_dagster.signals.baseline import Baseline, baseline_to_json
-    from aiguard_dagster.stats.outcomes import cost_per_1000, metric_value
+    from aiguard_dagster.stats.outcomes import metric_value
 
     if guard.model is None:
         msg = f"{guard.name} has no model\n\nHint: declare model: in the guard."
@@ -70,10 +70,8 @@ def record_baseline(
             raise MeasurementError(msg) from None
     signals = [rule.signal for rule in guard.rules]
     metrics: dict[str, float] = {}
-    cost: float | None = None
     for name, table in tables.items():
         outcomes = table.total.outcomes
-        cost = cost if cost is not None else cost_per_1000(outcomes)
         for signal in signals:
             if isinstance(signal, Performance) and signal.table == name:
                 value = metric_value(signal.metric, outcomes)
@@ -89,7 +87,6 @@ def record_baseline(
         recorded_at=recorded_at or wall_clock(),
         tables=tables,
         metrics=metrics,
-        cost_per_1000=cost,
     )
     write_baseline(registry, str(version), baseline_to_json(baseline), guard=guard.name)
     return baseline

@@ -208,7 +208,7 @@ class DeltaEvaluator:
         days: dict[date, list[Profile]] = {}
         for batch, profile in zip(held, parts.batches, strict=True):
             one = replace(parts, batches=[profile])
-            days.setdefault(batch.window.start.date(), []).extend(one.champion_parts())
+            days.setdefault(batch.window.start.date(), []).extend(one.parts_of(signal))
         tallies = [
             merge_tallies(part.tallies[name] for part in each if name in part.tallies)
             for _, each in sorted(days.items())
@@ -227,7 +227,10 @@ class DeltaEvaluator:
     def _in_window(self, signal: DeltaSignal, as_of: datetime) -> list[Batch]:
         """The profiles in a window; where rows name no version, only the champion's own time."""
         start = as_of - signal.window
-        if not isinstance(signal, Drift) and not self._guard.tables[signal.table].model_version:
+        whoever = isinstance(signal, Drift) or (
+            isinstance(signal, TalliedSignal) and signal.every_version
+        )
+        if not whoever and not self._guard.tables[signal.table].model_version:
             reign = next((r for r in reversed(self._reigns) if r.start < as_of), None)
             start = max(start, reign.start) if reign else start
         return self._within(signal, Window(start=start, end=as_of))

@@ -44,7 +44,7 @@ def _lines(guard: Guard, found: Calibrated) -> Iterator[str]:
         return
     yield f"  limit: {describe_limit(rule.limit) if rule.limit else 'none'}"
     yield f"  a usual window has {found.rows:,} rows; the baseline has {found.days:,} days"
-    if isinstance(rule.limit, FalseAlarmLimit):
+    if isinstance(rule.limit, FalseAlarmLimit) and isinstance(signal, Drift):
         yield from _budget(rule.limit.false_alarm_every, found)
         yield from _table(found.seen)
         return

@@ -9,7 +9,6 @@ from typing import Any, assert_never
 from aiguard_dagster.core.errors import AIGuardError, MeasurementError
 from aiguard_dagster.core.spec import (
     Completeness,
-    Cost,
     Custom,
     DeltaSignal,
     Drift,
@@ -32,7 +31,6 @@ from aiguard_dagster.core.verdicts import Evaluation, Measurement, Threshold, Ve
 from aiguard_dagster.signals.baseline import Baseline
 from aiguard_dagster.signals.batch import Batch, NoTableError
 from aiguard_dagster.signals.completeness import measure_completeness
-from aiguard_dagster.signals.cost import measure_cost
 from aiguard_dagster.signals.custom import measure_custom
 from aiguard_dagster.signals.drift import measure_drift
 from aiguard_dagster.signals.drift_reference import DriftReference
@@ -95,13 +93,13 @@ def evaluate_window(
     """Judge one rule on the profiles of its window; a failure to measure is ``error``.
 
     Args:
-        rule: A rule on drift, performance or cost.
+        rule: A rule on drift or performance.
         current: The window's profiles.
         baseline: The champion's baseline; None where the limit does not need it.
         drift_reference: Gives a table's baseline made ready for drift.
     """
     signal = rule.signal
-    if not isinstance(signal, Drift | Performance | Cost):
+    if not isinstance(signal, Drift | Performance):
         raise _wrong_door(rule)
     try:
         match signal:
@@ -110,8 +108,6 @@ def evaluate_window(
                 measurement, threshold = measure_drift(signal, rule.limit, current, reference)
             case Performance():
                 measurement, threshold = measure_performance(signal, rule.limit, current, baseline)
-            case Cost():
-                measurement, threshold = measure_cost(rule.limit, current, baseline)
             case _:
                 assert_never(signal)
     except Exception as error:  # noqa: BLE001 - one rule that crashes must not stop the others

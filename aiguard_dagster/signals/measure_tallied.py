@@ -70,13 +70,13 @@ def measure_tallied(
     Raises:
         MeasurementError: The limit needs a reference, and there is none that can be read.
     """
-    parts = [part for part in current.champion_parts() if name in part.tallies]
-    missing = sum(part.rows for part in current.champion_parts() if name not in part.tallies)
+    held = current.parts_of(signal)
+    parts = [part for part in held if name in part.tallies]
+    missing = sum(part.rows for part in held if name not in part.tallies)
     rows = sum(part.rows for part in parts)
     total = merge_tallies(part.tallies[name] for part in parts)
     before = reference.total if reference else None
-    read = kind_of(signal).read
-    found = read(signal, total, before) if total is not None else _nothing(current)
+    found = _read(signal, total, before, current) if total is not None else _nothing(current)
     share = rows / (rows + missing) if rows + missing else 0.0
     measurement = Measurement(
         value=found.value,
@@ -88,6 +88,15 @@ def measure_tallied(
         note=found.note,
     )
     return measurement, threshold_of(signal, limit, found, reference)
+
+
+def _read(
+    signal: TalliedSignal, now: Tally, before: Tally | None, current: WindowProfiles
+) -> Reading:
+    kind = kind_of(signal)
+    if kind.read_window is not None:
+        return kind.read_window(signal, now, before, current)
+    return kind.read(signal, now, before)
 
 
 def threshold_of(

@@ -16,6 +16,7 @@ from aiguard_dagster.core.spec import Table, TalliedSignal
 from aiguard_dagster.core.verdicts import Part, Unit
 from aiguard_dagster.signals.batch import Batch, Frame
 from aiguard_dagster.signals.columns import known, plain
+from aiguard_dagster.signals.window import WindowProfiles
 from aiguard_dagster.stats.tally import Tally
 
 PART = "part"
@@ -31,12 +32,14 @@ class Counted:
         keys: Columns of text that groups are told apart by.
         sums: Columns of numbers that add up; the first ranks the groups, where there are too many.
         hashed: Keys that name people, of whom only hashes are kept.
+        apart: Keys of few values that stay as they are where there are too many groups.
     """
 
     frame: Frame
     keys: tuple[str, ...]
     sums: tuple[str, ...]
     hashed: tuple[str, ...] = ()
+    apart: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,14 +69,23 @@ Count = Callable[[Any, Batch, nw.Expr], Counted]
 """Counts a batch for a signal; the expression says to which part a row belongs."""
 Read = Callable[[Any, Tally, Tally | None], Reading]
 """Reads a signal's value from a window's sums; the baseline's, if there is one, explain changes."""
+ReadWindow = Callable[[Any, Tally, Tally | None, WindowProfiles], Reading]
+"""The same, told the window: how long it is, and when it ends."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """How a kind of signal is counted and read."""
+    """How a kind of signal is counted and read.
+
+    Attributes:
+        count: Counts a batch.
+        read: Reads the sums of whole days.
+        read_window: Reads the sums of a window, where its length matters; as ``read`` if None.
+    """
 
     count: Count
     read: Read
+    read_window: ReadWindow | None = None
 
 
 def tally_name(signal: TalliedSignal, table: Table) -> str:

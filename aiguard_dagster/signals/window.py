@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from aiguard_dagster.core.spec import TalliedSignal
 from aiguard_dagster.core.verdicts import Window
 from aiguard_dagster.stats.profile import BatchProfile, Profile, merge_all
 
@@ -51,6 +52,12 @@ class WindowProfiles:
             for batch in self.batches
         )
         return min(1.0, filled / self.expected) if self.expected else 0.0
+
+    def parts_of(self, signal: TalliedSignal) -> list[Profile]:
+        """What was counted of the rows that a signal speaks of: the champion's, or all."""
+        if not signal.every_version:
+            return self.champion_parts()
+        return [part for batch in self.batches for part in batch.parts.values()]
 
     def champion_profile(self) -> Profile:
         """All that was counted of the champion's rows, or of all where none names a version.

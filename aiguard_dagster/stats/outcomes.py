@@ -35,11 +35,6 @@ def metric_value(metric: str, outcomes: Outcomes) -> float | None:
             raise ValueError(msg)
 
 
-def cost_per_1000(outcomes: Outcomes) -> float | None:
-    """Spend per 1,000 priced predictions; None where none has a price."""
-    return 1000 * outcomes.spend / outcomes.priced if outcomes.priced else None
-
-
 def _class_metric(metric: str, confusion: Mapping[tuple[str, str], int]) -> float | None:
     total = sum(confusion.values())
     if not total:

@@ -89,11 +89,17 @@ def merge_tallies(tallies: Iterable[Tally]) -> Tally | None:
     return Tally(keys=first.keys, sums=first.sums, groups=added)
 
 
-def fold(tally: Tally, *, most: int = MOST_GROUPS) -> Tally:
+def fold(tally: Tally, *, most: int = MOST_GROUPS, apart: Sequence[str] = ()) -> Tally:
     """Keep the groups of most rows, and put all others together, so that memory is bounded.
 
     Groups are ranked by the first sum, ties by their keys. All keys of the one they become are
     :data:`OTHER`, and its sums are theirs, so no row is lost.
+
+    Args:
+        tally: What to fold.
+        most: Groups that stay as they are.
+        apart: Keys of few values, such as what a group counts: those that differ in them are not
+            put together, and keep them.
 
     >>> many = Tally(keys=("user",), sums=("rows",), groups={(str(k),): (k,) for k in range(1, 5)})
     >>> fold(many, most=2).groups
@@ -102,10 +108,15 @@ def fold(tally: Tally, *, most: int = MOST_GROUPS) -> Tally:
     if len(tally.groups) <= most:
         return tally
     ranked = sorted(tally.groups.items(), key=lambda item: (-item[1][0], item[0]))
-    kept, rest = dict(ranked[:most]), [sums for _, sums in ranked[most:]]
-    together = (OTHER,) * len(tally.keys)
-    rest += [kept.pop(together)] if together in kept else []
-    kept[together] = tuple(map(sum, zip(*rest, strict=True)))
+    kept, rest = dict(ranked[:most]), ranked[most:]
+    found: dict[Keys, list[Sums]] = {}
+    for group, sums in rest:
+        own = zip(tally.keys, group, strict=True)
+        together = tuple(value if key in apart else OTHER for key, value in own)
+        found.setdefault(together, []).append(sums)
+    for together, theirs in found.items():
+        before = [kept.pop(together)] if together in kept else []
+        kept[together] = tuple(map(sum, zip(*theirs, *before, strict=True)))
     return Tally(keys=tally.keys, sums=tally.sums, groups=kept)
 
 

@@ -9,13 +9,15 @@ from typing import Any
 import polars as pl
 
 from aiguard_dagster.adapters.engines.grids import choose_grid, late_columns, outcome_columns
-from aiguard_dagster.adapters.engines.open import engine_of
-from aiguard_dagster.core.spec import DeltaSignal, Guard, Performance
+from aiguard_dagster.adapters.engines.open import engine_of, profiles_of_table
+from aiguard_dagster.core.spec import DeltaSignal, Guard, Performance, Rule, TalliedSignal
 from aiguard_dagster.core.verdicts import Evaluation, Verdict, Window
 from aiguard_dagster.orchestration.asked import asked_of, plan_of
 from aiguard_dagster.signals.baseline import Baseline, TableBaseline
 from aiguard_dagster.signals.drift_reference import DriftReference
-from aiguard_dagster.signals.measure import evaluate_window
+from aiguard_dagster.signals.measure import evaluate_tallied, evaluate_window
+from aiguard_dagster.signals.measure_tallied import reference_of
+from aiguard_dagster.signals.tallied import tally_name
 from aiguard_dagster.signals.window import WindowProfiles
 from aiguard_dagster.stats.outcomes import metric_value
 from aiguard_dagster.stats.profile import BatchProfile
@@ -88,13 +90,13 @@ class Guarded:
             plan = replace(plan_of(guard, name, grid), by="day")
             table = TableBaseline(
                 grid=grid,
-                days=before.profiles(plan),
+                days=profiles_of_table(rows.filter(day < days[accepted]), plan),
                 types={},
                 late=late_columns(spec),
                 outcomes=outcome_columns(spec),
             )
             found[name] = table
-            after = engine_of(rows.filter(day >= days[accepted])).profiles(plan)
+            after = profiles_of_table(rows.filter(day >= days[accepted]), plan)
             self._days[name] = {
                 date.fromisoformat(key): BatchProfile(grid_id=grid.id, parts={"": profile})
                 for key, profile in after.items()
@@ -108,7 +110,6 @@ class Guarded:
             recorded_at=datetime(2000, 1, 1, tzinfo=UTC),
             tables=found,
             metrics={name: value for name, value in metrics.items() if value is not None},
-            cost_per_1000=None,
         )
         self._reference = {name: DriftReference(table) for name, table in found.items()}
 
@@ -131,8 +132,17 @@ class Guarded:
                 expected=span,
                 champion="1",
             )
-            said[day] = evaluate_window(spec, current, self.baseline, self._reference.__getitem__)
+            said[day] = self._judge(spec, current)
         return Watched(rule=rule, span=span, said=said)
+
+    def _judge(self, rule: Rule, current: WindowProfiles) -> Evaluation:
+        signal = rule.signal
+        if not isinstance(signal, TalliedSignal):
+            return evaluate_window(rule, current, self.baseline, self._reference.__getitem__)
+        name = tally_name(signal, self.guard.tables[signal.table])
+        before = list(self.baseline.table(signal.table).days.values())
+        reference = reference_of(before, name, told="baseline")
+        return evaluate_tallied(rule, name, current, lambda: reference)
 
 
 def guard_of(tables: dict[str, Any], rules: dict[str, tuple[dict[str, Any], Any]]) -> Guard:

@@ -12,6 +12,8 @@ from aiguard_dagster.adapters.mlflow.registry import ModelRegistry
 from aiguard_dagster.core.errors import ActionError, MeasurementError
 from aiguard_dagster.core.spec import Guard
 from aiguard_dagster.orchestration.accepted import load_accepted
+from aiguard_dagster.signals.kinds import kind_of
+from aiguard_dagster.signals.tallied import tally_name
 from tests.conformance.test_profiles import assert_same
 
 GUARD = Guard.model_validate(
@@ -83,7 +85,11 @@ def test_profile_grid_metrics_and_cost_come_back_as_they_were_recorded(uri):
     recorded = record_baseline(GUARD, version="1", data=tables(), tracking_uri=uri)
     assert accepted(uri, "1") == recorded
     assert recorded.metrics == pytest.approx({"mae": 2.0})
-    assert recorded.cost_per_1000 == pytest.approx(1.0)
+    bill = GUARD.rules[2].signal
+    sums = recorded.tables["predictions"].total.tallies
+    (name,) = sums
+    assert name == tally_name(bill, GUARD.tables["predictions"])
+    assert kind_of(bill).read(bill, sums[name], None).value == pytest.approx(1.0)
     assert recorded.tables["features"].total.rows == DAYS * 24
     assert len(recorded.tables["features"].days) == DAYS
     assert set(recorded.tables["features"].grid.columns) == {"load", "kind"}

@@ -54,7 +54,6 @@ BASELINE = Baseline(
     recorded_at=datetime(2012, 6, 1, tzinfo=UTC),
     tables=TABLES,
     metrics={},
-    cost_per_1000=None,
 )
 
 

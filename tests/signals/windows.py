@@ -60,7 +60,6 @@ BASELINE = Baseline(
         for name, table in TABLES.items()
     },
     metrics={"mae": 10.0, "bias": 10.0},
-    cost_per_1000=PRICE * 1000,
 )
 
 

@@ -63,7 +63,9 @@ def _collected(counted: Counted, *, days: bool) -> dict[Key, Tally]:
         key = _day(part) if days else str(part)
         rows.setdefault(key, []).append(tuple(row))
     return {
-        part: fold(tally_of(counted.keys, counted.sums, _hashed(counted, found)))
+        part: fold(
+            tally_of(counted.keys, counted.sums, _hashed(counted, found)), apart=counted.apart
+        )
         for part, found in rows.items()
     }
 

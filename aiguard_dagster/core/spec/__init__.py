@@ -10,6 +10,8 @@ from aiguard_dagster.core.spec.limits import (
     resolve_limit,
 )
 from aiguard_dagster.core.spec.signals import (
+    Accelerator,
+    Agents,
     Completeness,
     Cost,
     Custom,
@@ -30,6 +32,7 @@ from aiguard_dagster.core.spec.signals import (
     Signal,
     Skew,
     TalliedSignal,
+    Tokens,
     Unique,
     Values,
 )
@@ -37,7 +40,9 @@ from aiguard_dagster.core.spec.table import Table
 
 __all__ = [
     "AbsoluteLimit",
+    "Accelerator",
     "Action",
+    "Agents",
     "BaselineLimit",
     "Completeness",
     "Cost",
@@ -66,6 +71,7 @@ __all__ = [
     "Skew",
     "Table",
     "TalliedSignal",
+    "Tokens",
     "Unique",
     "Values",
     "describe_limit",

@@ -85,12 +85,12 @@ def _table(guard: Guard, rule: Rule, path: str) -> Iterator[Found]:
             hint = did_you_mean(other, guard.tables, declared)
             yield (f"{path}.signal.{option}", f"no table {other!r} is declared", hint)
     for column in rule.signal.needs:
-        if not getattr(guard.tables[name], column):
+        if not any(getattr(guard.tables[name], either) for either in column.split(" or ")):
             named = {"row_key": "key"}.get(column, column)
             yield (
                 f"{path}.signal.table",
                 f"{rule.signal.kind} needs the {named} column of {name!r}, which names none",
-                f"add {named}: and the column's name to tables.{name}.",
+                f"add {named.partition(' or ')[0]}: and the column's name to tables.{name}.",
             )
 
 

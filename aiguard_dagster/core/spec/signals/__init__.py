@@ -4,6 +4,8 @@ from typing import Annotated
 
 from pydantic import Field
 
+from aiguard_dagster.core.spec.signals.accelerator import Accelerator
+from aiguard_dagster.core.spec.signals.agents import Agents
 from aiguard_dagster.core.spec.signals.base import (
     IMPORT_PATTERN,
     DataSignal,
@@ -28,6 +30,7 @@ from aiguard_dagster.core.spec.signals.reconcile import Reconcile
 from aiguard_dagster.core.spec.signals.schema import Schema
 from aiguard_dagster.core.spec.signals.skew import Skew
 from aiguard_dagster.core.spec.signals.tallied import TalliedSignal
+from aiguard_dagster.core.spec.signals.tokens import Tokens
 from aiguard_dagster.core.spec.signals.unique import Unique
 from aiguard_dagster.core.spec.signals.values import Values
 
@@ -48,12 +51,17 @@ Signal = Annotated[
     | Performance
     | Cost
     | Latency
-    | Errors,
+    | Errors
+    | Accelerator
+    | Agents
+    | Tokens,
     Field(discriminator="kind"),
 ]
 
 __all__ = [
     "IMPORT_PATTERN",
+    "Accelerator",
+    "Agents",
     "Completeness",
     "Cost",
     "Custom",
@@ -76,6 +84,7 @@ __all__ = [
     "SignalBase",
     "Skew",
     "TalliedSignal",
+    "Tokens",
     "Unique",
     "Values",
 ]

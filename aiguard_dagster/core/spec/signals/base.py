@@ -84,7 +84,7 @@ class SignalBase(Spec):
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """The fields of its table, such as ``time``, that it cannot do without."""
+        """The fields of its table that it cannot do without: ``time``, or ``task or request``."""
         return ()
 
     @property

@@ -57,3 +57,8 @@ class TalliedSignal(DeltaSignal):
     def counted_by(self) -> dict[str, Any]:
         """The options that decide what is counted; rules that agree in them share one count."""
         return {}
+
+    @property
+    def every_version(self) -> bool:
+        """Whether rows of all versions count, as in a bill, and not the champion's alone."""
+        return False
