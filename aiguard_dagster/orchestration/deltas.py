@@ -141,10 +141,30 @@ class DeltaEvaluator:
         if isinstance(signal, TalliedSignal):
             name = tally_name(signal, self._guard.tables[signal.table])
             reference = partial(self._reference, rule, signal, name, as_of)
-            return evaluate_tallied(rule, name, current, reference)
+            try:
+                earlier = list(self._earlier(signal, as_of, champion))
+            except MeasurementError as error:
+                return failed(rule, nothing, error, subject=champion)
+            return evaluate_tallied(rule, name, current, reference, earlier=earlier)
         if isinstance(accepted, MeasurementError):
             return evaluate_window(rule, current, None, _no_reference)
         return evaluate_window(rule, current, accepted.baseline, accepted.drift)
+
+    def _earlier(
+        self, signal: TalliedSignal, as_of: datetime, champion: str
+    ) -> Iterator[WindowProfiles]:
+        """The champion's windows before this one, newest first, for signals that look back."""
+        for start in range(1, round(signal.looks_back / signal.window) + 1):
+            end = as_of - start * signal.window
+            if self.champion_at(end) != champion:
+                return
+            held = self._in_window(signal, end)
+            yield WindowProfiles(
+                window=Window(start=end - signal.window, end=end),
+                batches=[self._profile(signal.table, batch.key) for batch in held],
+                expected=self._expected(signal, Window(start=end - signal.window, end=end)),
+                champion=champion,
+            )
 
     def on_other_grids(self, rule: Rule, signal: DeltaSignal) -> list[str]:
         """The newest window's partitions whose profile is damaged or not on the champion's grid."""
@@ -154,14 +174,19 @@ class DeltaEvaluator:
         if isinstance(signal, TalliedSignal):
             name = tally_name(signal, self._guard.tables[signal.table])
             held = self._in_window(signal, batches[-1].window.end)
-            return [b.key for b in held if self._lacks(signal.table, b.key, name)]
+            lacking = [b.key for b in held if self._lacks(signal.table, b.key, name)]
+            if not signal.on_grid:
+                return lacking
+            return [*lacking, *(k for k in self._off_grid(signal, held) if k not in lacking)]
         if not isinstance(rule.signal, Drift):
             return []
-        accepted = self._baseline(self.champion)
+        return self._off_grid(signal, self._in_window(signal, batches[-1].window.end))
+
+    def _off_grid(self, signal: DeltaSignal, held: list[Batch]) -> list[str]:
+        accepted = self._baseline(self.champion or "")
         if isinstance(accepted, MeasurementError) or signal.table not in accepted.baseline.tables:
             return []
         grid_id = accepted.baseline.tables[signal.table].grid.id
-        held = self._in_window(signal, batches[-1].window.end)
         return [b.key for b in held if self._grid_id(signal.table, b.key) != grid_id]
 
     def _reference(
@@ -252,6 +277,9 @@ class DeltaEvaluator:
         champion = self.champion_at(as_of)
         mark = self._baseline_mark(champion) if champion else None
         held = [(b.key, b.storage_id) for b in self._in_window(signal, as_of)]
+        if isinstance(signal, TalliedSignal) and signal.looks_back:
+            back = Window(start=as_of - signal.window - signal.looks_back, end=as_of)
+            held += [(b.key, b.storage_id) for b in self._within(signal, back)]
         if isinstance(signal, TalliedSignal) and signal.baseline:
             first = self._first_window(signal.baseline, as_of)
             held += [(b.key, b.storage_id) for b in (self._within(signal, first) if first else [])]

@@ -3,16 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import numpy as np
 
 from aiguard_dagster.core.errors import MeasurementError
-from aiguard_dagster.core.spec import Drift, FalseAlarmLimit, Guard, Rule
+from aiguard_dagster.core.spec import Drift, FalseAlarmLimit, Guard, Rule, Table, TalliedSignal
 from aiguard_dagster.core.spec.signals import DeltaSignal
 from aiguard_dagster.core.verdicts import Verdict, Window
 from aiguard_dagster.signals.baseline import Baseline
 from aiguard_dagster.signals.drift_reference import DriftReference
-from aiguard_dagster.signals.measure import evaluate_window
+from aiguard_dagster.signals.measure import evaluate_tallied, evaluate_window
+from aiguard_dagster.signals.measure_tallied import reference_of
+from aiguard_dagster.signals.tallied import tally_name
 from aiguard_dagster.signals.window import WindowProfiles
 from aiguard_dagster.stats.calibration import Calibration, episodes
 from aiguard_dagster.stats.contrast import Test
@@ -77,13 +80,13 @@ class Calibrated:
 def calibrate_guard(guard: Guard, baseline: Baseline) -> Sequence[Calibrated]:
     """What each rule that compares with the baseline amounts to on it."""
     return [
-        _calibrated(rule, rule.signal, baseline)
+        _calibrated(rule, rule.signal, baseline, guard.tables[rule.signal.table])
         for rule in guard.rules
         if isinstance(rule.signal, DeltaSignal)
     ]
 
 
-def _calibrated(rule: Rule, signal: DeltaSignal, baseline: Baseline) -> Calibrated:
+def _calibrated(rule: Rule, signal: DeltaSignal, baseline: Baseline, spec: Table) -> Calibrated:
     try:
         table = baseline.table(signal.table)
         if not table.total.rows:
@@ -99,13 +102,17 @@ def _calibrated(rule: Rule, signal: DeltaSignal, baseline: Baseline) -> Calibrat
         reference = DriftReference(table)
         if isinstance(signal, Drift) and isinstance(rule.limit, FalseAlarmLimit):
             return _with_power(found, signal, rule.limit, reference)
-        return _replayed(found, signal, baseline, reference)
+        return _replayed(found, signal, baseline, reference, spec)
     except MeasurementError as error:
         return Calibrated(rule=rule, problem=str(error))
 
 
 def _replayed(
-    found: Calibrated, signal: DeltaSignal, baseline: Baseline, reference: DriftReference
+    found: Calibrated,
+    signal: DeltaSignal,
+    baseline: Baseline,
+    reference: DriftReference,
+    spec: Table,
 ) -> Calibrated:
     """The rule on the baseline's own windows."""
     table = baseline.table(signal.table)
@@ -121,7 +128,12 @@ def _replayed(
             expected=span,
             champion=baseline.version,
         )
-        evaluation = evaluate_window(found.rule, current, baseline, lambda _: reference)
+        if isinstance(signal, TalliedSignal):
+            name = tally_name(signal, spec)
+            own = partial(reference_of, list(table.days.values()), name, told="baseline")
+            evaluation = evaluate_tallied(found.rule, name, current, own)
+        else:
+            evaluation = evaluate_window(found.rule, current, baseline, lambda _: reference)
         if evaluation.verdict is Verdict.ERROR:
             raise MeasurementError(evaluation.reason)
         verdicts.append(evaluation.verdict)

@@ -1,7 +1,7 @@
 """From a rule and its data to an evaluation: the one place that turns errors into a verdict."""
 
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, assert_never
@@ -18,7 +18,6 @@ from aiguard_dagster.core.spec import (
     Labels,
     Metadata,
     Pandera,
-    Performance,
     Reconcile,
     Rule,
     Schema,
@@ -42,7 +41,6 @@ from aiguard_dagster.signals.labels import measure_labels
 from aiguard_dagster.signals.measure_tallied import Reference, measure_tallied
 from aiguard_dagster.signals.metadata import measure_metadata
 from aiguard_dagster.signals.pandera import measure_pandera
-from aiguard_dagster.signals.performance import measure_performance
 from aiguard_dagster.signals.reconcile import measure_reconcile
 from aiguard_dagster.signals.schema import measure_schema
 from aiguard_dagster.signals.skew import measure_skew
@@ -95,21 +93,19 @@ def evaluate_window(
     """Judge one rule on the profiles of its window; a failure to measure is ``error``.
 
     Args:
-        rule: A rule on drift, performance or cost.
+        rule: A rule on drift or cost.
         current: The window's profiles.
         baseline: The champion's baseline; None where the limit does not need it.
         drift_reference: Gives a table's baseline made ready for drift.
     """
     signal = rule.signal
-    if not isinstance(signal, Drift | Performance | Cost):
+    if not isinstance(signal, Drift | Cost):
         raise _wrong_door(rule)
     try:
         match signal:
             case Drift():
                 reference = drift_reference(signal.table)
                 measurement, threshold = measure_drift(signal, rule.limit, current, reference)
-            case Performance():
-                measurement, threshold = measure_performance(signal, rule.limit, current, baseline)
             case Cost():
                 measurement, threshold = measure_cost(rule.limit, current, baseline)
             case _:
@@ -124,6 +120,8 @@ def evaluate_tallied(
     name: str,
     current: WindowProfiles,
     reference: Callable[[], Reference | None],
+    *,
+    earlier: Sequence[WindowProfiles] = (),
 ) -> Evaluation:
     """Judge one rule on the sums of its window; a failure to measure is ``error``.
 
@@ -132,13 +130,16 @@ def evaluate_tallied(
         name: The tally's name.
         current: The window's profiles.
         reference: Gives what to compare with; it may raise a MeasurementError.
+        earlier: Earlier windows, newest first, for signals that look back.
     """
     signal = rule.signal
     if not isinstance(signal, TalliedSignal):
         raise _wrong_door(rule)
     try:
         against = reference()
-        measurement, threshold = measure_tallied(signal, rule.limit, name, current, against)
+        measurement, threshold = measure_tallied(
+            signal, rule.limit, name, current, against, earlier=earlier
+        )
     except Exception as error:  # noqa: BLE001 - see above
         return _failed_window(rule, current, error)
     return _judged_window(rule, signal, current, measurement, threshold)

@@ -17,7 +17,7 @@ from aiguard_dagster.core.spec import (
 from aiguard_dagster.core.verdicts import Measurement, Threshold
 from aiguard_dagster.core.words import with_hint
 from aiguard_dagster.signals.kinds import kind_of
-from aiguard_dagster.signals.tallied import Reading
+from aiguard_dagster.signals.tallied import Reading, Seen
 from aiguard_dagster.signals.window import WindowProfiles
 from aiguard_dagster.stats.budget import budget_limit
 from aiguard_dagster.stats.profile import Profile
@@ -55,6 +55,8 @@ def measure_tallied(
     name: str,
     current: WindowProfiles,
     reference: Reference | None,
+    *,
+    earlier: Sequence[WindowProfiles] = (),
 ) -> tuple[Measurement, Threshold]:
     """Measure a window.
 
@@ -66,6 +68,7 @@ def measure_tallied(
         name: The tally's name.
         current: The window's profiles.
         reference: What to compare with; None where the limit does not need it.
+        earlier: Earlier windows, newest first, for signals that look back.
 
     Raises:
         MeasurementError: The limit needs a reference, and there is none that can be read.
@@ -73,10 +76,19 @@ def measure_tallied(
     parts = [part for part in current.champion_parts() if name in part.tallies]
     missing = sum(part.rows for part in current.champion_parts() if name not in part.tallies)
     rows = sum(part.rows for part in parts)
-    total = merge_tallies(part.tallies[name] for part in parts)
+    total = _sums(current, name)
     before = reference.total if reference else None
-    read = kind_of(signal).read
-    found = read(signal, total, before) if total is not None else _nothing(current)
+    kind = kind_of(signal)
+    found = kind.read(signal, total, before) if total is not None else _nothing(current)
+    if kind.look is not None and total is not None:
+        seen = Seen(
+            now=total,
+            as_of=current.window.end,
+            batches=[(part.last, part.tallies[name]) for part in parts if part.rows],
+            earlier=[tally for each in earlier if (tally := _sums(each, name)) is not None],
+            before=before,
+        )
+        found = kind.look(signal, found, seen)
     share = rows / (rows + missing) if rows + missing else 0.0
     measurement = Measurement(
         value=found.value,
@@ -107,7 +119,9 @@ def threshold_of(
             return Threshold(value=limit.value, direction=signal.direction, unit=found.unit)
         case BaselineLimit() if reference is not None:
             total = reference.total
-            value = kind_of(signal).read(signal, total, None).value if total else None
+            kind = kind_of(signal)
+            known = total if kind.learns else None
+            value = kind.read(signal, total, known).value if total else None
             threshold = resolve_limit(limit, direction=signal.direction, baseline=value)
             if threshold is None:
                 raise MeasurementError(_no_value(signal, reference))
@@ -128,7 +142,7 @@ def _calibrated(
     signal: TalliedSignal, limit: FalseAlarmLimit, found: Reading, reference: Reference
 ) -> Threshold:
     span = max(1, round(signal.window / DAY))
-    values = list(windows_of(signal, reference.days, span))
+    values = list(windows_of(signal, reference, span))
     if not any(value is not None for value in values):
         raise MeasurementError(_no_value(signal, reference))
     every = limit.false_alarm_every
@@ -144,12 +158,13 @@ def _calibrated(
     return Threshold(value=budget.limit, direction=signal.direction, source=source, unit=found.unit)
 
 
-def windows_of(signal: TalliedSignal, days: Sequence[Tally], span: int) -> Iterator[float | None]:
+def windows_of(signal: TalliedSignal, reference: Reference, span: int) -> Iterator[float | None]:
     """The values of all windows of so many days, in time order; None where there is too little."""
-    read = kind_of(signal).read
+    kind, days = kind_of(signal), reference.days
+    known = reference.total if kind.learns else None
     for start in range(len(days) - span + 1):
         total = merge_tallies(days[start : start + span])
-        found = read(signal, total, None) if total else None
+        found = kind.read(signal, total, known) if total else None
         enough = found and found.n >= signal.min_samples and found.coverage >= signal.min_coverage
         yield found.value if found and enough else None
 
@@ -158,6 +173,11 @@ def _no_value(signal: TalliedSignal, reference: Reference) -> str:
     what = f"{reference.told} holds no {signal.subject}"
     hint = f"record it on data that has {' and '.join(signal.needs)}, or give a value as the limit."
     return with_hint(what, hint)
+
+
+def _sums(current: WindowProfiles, name: str) -> Tally | None:
+    parts = current.champion_parts()
+    return merge_tallies(part.tallies[name] for part in parts if name in part.tallies)
 
 
 def _nothing(current: WindowProfiles) -> Reading:

@@ -3,21 +3,22 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import polars as pl
 
 from aiguard_dagster.adapters.engines.grids import choose_grid, late_columns, outcome_columns
-from aiguard_dagster.adapters.engines.open import engine_of
-from aiguard_dagster.core.spec import DeltaSignal, Guard, Performance
+from aiguard_dagster.adapters.engines.open import engine_of, profiles_of_table
+from aiguard_dagster.core.spec import DeltaSignal, Guard, Rule, TalliedSignal
 from aiguard_dagster.core.verdicts import Evaluation, Verdict, Window
 from aiguard_dagster.orchestration.asked import asked_of, plan_of
 from aiguard_dagster.signals.baseline import Baseline, TableBaseline
 from aiguard_dagster.signals.drift_reference import DriftReference
-from aiguard_dagster.signals.measure import evaluate_window
+from aiguard_dagster.signals.measure import evaluate_tallied, evaluate_window
+from aiguard_dagster.signals.measure_tallied import reference_of
+from aiguard_dagster.signals.tallied import tally_name
 from aiguard_dagster.signals.window import WindowProfiles
-from aiguard_dagster.stats.outcomes import metric_value
 from aiguard_dagster.stats.profile import BatchProfile
 from benchmarks.alarms.judging import episodes
 
@@ -78,36 +79,33 @@ class Guarded:
         self.guard = guard
         self._days: dict[str, dict[date, BatchProfile]] = {}
         found: dict[str, TableBaseline] = {}
-        metrics: dict[str, float | None] = {}
         for name, rows in tables.items():
             spec, asked = guard.tables[name], asked_of(guard, name)
             day = pl.col(spec.time or "").dt.date()
             days = rows.select(day.alias("day")).to_series().unique().sort().to_list()
-            before = engine_of(rows.filter(day < days[accepted]))
-            grid = choose_grid(before, spec, also=asked.columns, joint=asked.joint)
+            before = rows.filter(day < days[accepted])
+            grid = choose_grid(engine_of(before), spec, also=asked.columns, joint=asked.joint)
             plan = replace(plan_of(guard, name, grid), by="day")
             table = TableBaseline(
                 grid=grid,
-                days=before.profiles(plan),
+                days=profiles_of_table(before, plan),
                 types={},
                 late=late_columns(spec),
                 outcomes=outcome_columns(spec),
             )
             found[name] = table
-            after = engine_of(rows.filter(day >= days[accepted])).profiles(plan)
+            after = profiles_of_table(rows.filter(day >= days[accepted]), plan)
             self._days[name] = {
                 date.fromisoformat(key): BatchProfile(grid_id=grid.id, parts={"": profile})
                 for key, profile in after.items()
             }
-            wanted = [r.signal.metric for r in guard.rules if isinstance(r.signal, Performance)]
-            metrics |= {m: metric_value(m, table.total.outcomes) for m in wanted}
         self.baseline = Baseline(
             guard=guard.name,
             model="model",
             version="1",
             recorded_at=datetime(2000, 1, 1, tzinfo=UTC),
             tables=found,
-            metrics={name: value for name, value in metrics.items() if value is not None},
+            metrics={},
             cost_per_1000=None,
         )
         self._reference = {name: DriftReference(table) for name, table in found.items()}
@@ -131,8 +129,16 @@ class Guarded:
                 expected=span,
                 champion="1",
             )
-            said[day] = evaluate_window(spec, current, self.baseline, self._reference.__getitem__)
+            said[day] = self._judged(spec, spec.signal, current)
         return Watched(rule=rule, span=span, said=said)
+
+    def _judged(self, rule: Rule, signal: DeltaSignal, current: WindowProfiles) -> Evaluation:
+        if not isinstance(signal, TalliedSignal):
+            return evaluate_window(rule, current, self.baseline, self._reference.__getitem__)
+        name = tally_name(signal, self.guard.tables[signal.table])
+        days = list(self.baseline.table(signal.table).days.values())
+        reference = partial(reference_of, days, name, told="baseline")
+        return evaluate_tallied(rule, name, current, reference)
 
 
 def guard_of(tables: dict[str, Any], rules: dict[str, tuple[dict[str, Any], Any]]) -> Guard:
