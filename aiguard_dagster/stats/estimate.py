@@ -85,10 +85,7 @@ def interval_from_scores(metric: str, rows: Unlabelled, curve: Curve) -> Estimat
         return None
     rng = np.random.default_rng(0)
     whole = np.rint(rows.rows).astype(np.int64)
-    drawn = np.array(
-        [rng.binomial(whole, curve.at(rows.place, curve.drawn(rng))) for _ in range(DRAWS)],
-        dtype=float,
-    )
+    drawn = rng.binomial(whole, curve.at(rows.place, curve.drawn(rng, DRAWS))).astype(float)
     found = metric_of_scores(metric, _come_out(replace(rows, rows=whole.astype(float)), drawn))
     low, high = np.nanquantile(found, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Estimate(value=value, low=min(float(low), value), high=max(float(high), value))
@@ -127,7 +124,7 @@ def estimate_from_errors(
     ...     two * 100, fifty, fifty * two, fifty * two**2 + 50, root=False, signless=False
     ... )
     >>> round(found.value, 2), round(found.low, 2), round(found.high, 2)
-    (1.67, 1.45, 1.88)
+    (1.67, 1.43, 1.9)
     """
     there = (now > 0) & (rows > 0)
     total = float(now[there].sum())

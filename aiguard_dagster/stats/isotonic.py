@@ -13,7 +13,7 @@ class Curve:
     """How often scores came true, by bin.
 
     Attributes:
-        places: Bins in which rows were seen, ascending, shape ``(bins,)``.
+        places: Bins in which rows were seen, whole numbers, ascending, shape ``(bins,)``.
         block: For each bin, which block of bins it is in; all of a block share one value.
         rows: By block, the rows it rests on.
         hits: By block, those that came true.
@@ -29,17 +29,28 @@ class Curve:
 
         Args:
             places: Bins, shape ``(n,)``.
-            values: By block, to draw another curve on the same blocks; its own when left out.
+            values: By block, shape ``(..., blocks)``, for other curves on the same blocks; its own
+                when left out.
 
         Returns:
-            Shares, 0 to 1, shape ``(n,)``.
+            Shares, 0 to 1, shape ``(..., n)``.
         """
-        own = self.hits / self.rows if values is None else values
-        return np.interp(places, self.places, own[self.block])
+        own = (self.hits / self.rows if values is None else values)[..., self.block]
+        last = len(self.places) - 1
+        above = np.searchsorted(self.places, places)
+        low, high = np.clip(above - 1, 0, last), np.clip(above, 0, last)
+        gap = np.maximum(self.places[high] - self.places[low], 1.0)
+        part = np.clip((places - self.places[low]) / gap, 0.0, 1.0)
+        return np.asarray(own[..., low] * (1 - part) + own[..., high] * part)
 
-    def drawn(self, rng: np.random.Generator) -> Numbers:
-        """Values by block as they might be, given what was seen: a beta each (Jeffreys)."""
-        return rng.beta(self.hits + 0.5, self.rows - self.hits + 0.5)
+    def drawn(self, rng: np.random.Generator, times: int) -> Numbers:
+        """Values by block as they might be, given what was seen: a beta each (Jeffreys).
+
+        Returns:
+            Shape ``(times, blocks)``.
+        """
+        size = (times, len(self.rows))
+        return rng.beta(self.hits + 0.5, self.rows - self.hits + 0.5, size=size)
 
 
 def rising(places: Numbers, rows: Numbers, hits: Numbers) -> Curve:

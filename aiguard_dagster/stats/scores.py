@@ -94,8 +94,10 @@ def area(found: Scored) -> tuple[Numbers, Numbers]:
     [0.75, 0.1875]
     """
     places = np.unique(found.place)
-    of_place = (found.place[:, None] == places).astype(float)
-    positive, negative = found.positive @ of_place, found.negative @ of_place
+    positive, negative = found.positive, found.negative
+    if not np.array_equal(places, found.place):
+        of_place = (found.place[:, None] == places).astype(float)
+        positive, negative = positive @ of_place, negative @ of_place
     below = np.cumsum(negative, axis=-1) - negative
     pairs = positive.sum(axis=-1) * negative.sum(axis=-1)
     together = (positive * negative).sum(axis=-1) / 2
