@@ -100,7 +100,7 @@ def look_at_realised(signal: EstimatedPerformance, found: Reading, seen: Seen) -
     """Adds the interval, and takes the value away where earlier estimates did not come true.
 
     An estimate is unreliable when, over the earlier windows whose labels are in hand, it was off by
-    more than the tolerance on average, and what came lay outside the interval in half of them.
+    more than the tolerance on average, and in half of them by more than chance.
     """
     if found.value is None:
         return found
@@ -116,7 +116,7 @@ def look_at_realised(signal: EstimatedPerformance, found: Reading, seen: Seen) -
         return _noted(found, told, interval=interval)
     off = sum(each.off for each in checked) / len(checked)
     size = sum(abs(each.realised) for each in checked) / len(checked)
-    missed = sum(not each.estimate.holds(each.realised) for each in checked)
+    missed = sum(not each.estimate.bears(each.realised) for each in checked)
     newest = checked[0]
     part = Part(
         name="checked on earlier windows",
@@ -128,9 +128,9 @@ def look_at_realised(signal: EstimatedPerformance, found: Reading, seen: Seen) -
     if off > signal.tolerance * size and 2 * missed >= len(checked):
         word = "window" if len(checked) == 1 else "windows"
         why = (
-            f"unreliable: in {missed} of {len(checked)} earlier {word} what came lay outside the"
-            f" interval, and estimates were off by {off:.3g} on average, more than"
-            f" {percent(signal.tolerance)} of what was realised; this one is {found.value:.4g}"
+            f"unreliable: in {missed} of {len(checked)} earlier {word} the estimate missed what"
+            f" came by more than chance, and by {off:.3g} on average, more than"
+            f" {percent(signal.tolerance)} of it; this one is {found.value:.4g}"
         )
         return replace(_noted(found, [why], interval=interval), value=None, parts=(part,))
     told.append(f"off by {off:.3g} on average in {len(checked)} earlier windows")

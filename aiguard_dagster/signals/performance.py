@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 
 import narwhals as nw
 import numpy as np
@@ -147,8 +148,15 @@ def look_at_labels(signal: Performance, found: Reading, seen: Seen) -> Reading:
         if last is not None and _labelled(signal, tally) >= IN_HAND * tally.total("rows")
     ]
     if reached and seen.as_of > max(reached):
-        told += f", the newest {format_duration(seen.as_of - max(reached))} old"
+        told += f", the newest {_rough(seen.as_of - max(reached))} old"
     return replace(found, note="; ".join(filter(None, (told, found.note))))
+
+
+def _rough(delay: timedelta) -> str:
+    """A delay in whole days, hours or minutes, whichever it has two of."""
+    steps = (timedelta(days=1), timedelta(hours=1), timedelta(minutes=1))
+    step = next((each for each in steps if delay >= 2 * each), timedelta(seconds=1))
+    return format_duration(delay // step * step)
 
 
 def _notes(signal: Performance, now: Tally, value: float | None, n: int) -> list[str]:

@@ -13,6 +13,8 @@ DRAWS = 400
 LEVEL = 0.95
 WIDE = 1.96
 """Standard deviations to each side that hold 95 % of a normal distribution."""
+SURE = 3.0
+"""Standard deviations beyond which a miss is none of chance."""
 Numbers = NDArray[np.float64]
 
 
@@ -38,6 +40,12 @@ class Estimate:
     def holds(self, value: float) -> bool:
         """Whether a value lies in the interval."""
         return self.low <= value <= self.high
+
+    def bears(self, value: float) -> bool:
+        """Whether chance alone could make a value of it, which three standard deviations say."""
+        far = SURE / WIDE
+        low, high = self.value - self.low, self.high - self.value
+        return self.value - far * low <= value <= self.value + far * high
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
