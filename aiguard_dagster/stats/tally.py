@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 from aiguard_dagster.core.errors import MeasurementError
 
@@ -112,6 +113,8 @@ def fold(tally: Tally, *, most: int = MOST_GROUPS) -> Tally:
 def tally_of(keys: Sequence[str], sums: Sequence[str], rows: Iterable[Sequence[object]]) -> Tally:
     """A tally from rows of a grouped query: keys first, a null is empty, then sums.
 
+    DuckDB sums whole numbers as decimals, which are whole numbers here as everywhere else.
+
     >>> tally_of(["model"], ["rows"], [["a", 2], [None, 1]]).groups
     {('a',): (2,), ('',): (1,)}
     """
@@ -121,6 +124,14 @@ def tally_of(keys: Sequence[str], sums: Sequence[str], rows: Iterable[Sequence[o
         group = tuple("" if value is None else str(value) for value in row[:width])
         mine = groups.setdefault(group, [0] * len(sums))
         for place, value in enumerate(row[width:]):
-            mine[place] += value or 0  # type: ignore[operator]
+            mine[place] += _number(value)
     found = {group: tuple(values) for group, values in groups.items()}
     return Tally(keys=tuple(keys), sums=tuple(sums), groups=found)
+
+
+def _number(value: object) -> float:
+    if value is None:
+        return 0
+    if isinstance(value, Decimal):
+        return int(value) if value == int(value) else float(value)
+    return value  # type: ignore[return-value]
