@@ -57,6 +57,11 @@ class Checked:
         """How far the estimate was from what came."""
         return abs(self.estimate.value - self.realised)
 
+    def is_wrong(self, tolerance: float) -> bool:
+        """Whether it missed by more than chance, and more than this share of what came."""
+        missed = not self.estimate.bears(self.realised)
+        return missed and self.off > tolerance * abs(self.realised)
+
 
 def count_estimated(signal: EstimatedPerformance, batch: Batch, part: nw.Expr) -> Counted:
     """Count scores beside labels, or errors by the bin of the prediction.
@@ -99,8 +104,8 @@ def read_estimated(signal: EstimatedPerformance, now: Tally, before: Tally | Non
 def look_at_realised(signal: EstimatedPerformance, found: Reading, seen: Seen) -> Reading:
     """Adds the interval, and takes the value away where earlier estimates did not come true.
 
-    An estimate is unreliable when, over the earlier windows whose labels are in hand, it was off by
-    more than the tolerance on average, and in half of them by more than chance.
+    An estimate is unreliable when, of the earlier windows whose labels are in hand, the newest or
+    half of them were missed: by more than chance, and by more than the tolerance.
     """
     if found.value is None:
         return found
@@ -115,8 +120,7 @@ def look_at_realised(signal: EstimatedPerformance, found: Reading, seen: Seen) -
         told.append("not checked yet: no earlier window has its labels")
         return _noted(found, told, interval=interval)
     off = sum(each.off for each in checked) / len(checked)
-    size = sum(abs(each.realised) for each in checked) / len(checked)
-    missed = sum(not each.estimate.bears(each.realised) for each in checked)
+    wrong = [each for each in checked if each.is_wrong(signal.tolerance)]
     newest = checked[0]
     part = Part(
         name="checked on earlier windows",
@@ -125,12 +129,12 @@ def look_at_realised(signal: EstimatedPerformance, found: Reading, seen: Seen) -
         f" of {len(checked)}; off by {off:.3g} on average",
     )
     found = replace(found, parts=(*found.parts, part))
-    if off > signal.tolerance * size and 2 * missed >= len(checked):
+    if newest in wrong or 2 * len(wrong) >= len(checked):
         word = "window" if len(checked) == 1 else "windows"
         why = (
-            f"unreliable: in {missed} of {len(checked)} earlier {word} the estimate missed what"
-            f" came by more than chance, and by {off:.3g} on average, more than"
-            f" {percent(signal.tolerance)} of it; this one is {found.value:.4g}"
+            f"unreliable: in {len(wrong)} of {len(checked)} earlier {word} the estimate missed what"
+            f" came by more than chance and more than {percent(signal.tolerance)} of it, in all by"
+            f" {off:.3g} on average; this one is {found.value:.4g}"
         )
         return replace(_noted(found, [why], interval=interval), value=None, parts=(part,))
     told.append(f"off by {off:.3g} on average in {len(checked)} earlier windows")

@@ -174,7 +174,8 @@ def _outside(now: Tally, before: Tally | None) -> tuple[Part, ...]:
 def _count_far(signal: OutOfDistribution, batch: Batch, part: nw.Expr) -> Counted:
     joint = batch.grid.joint
     all_names = joint.columns if joint and joint.covariances else ()
-    names = [n for n in all_names if signal.columns is None or n in signal.columns]
+    wanted = set(_columns(signal, batch))
+    names = [name for name in all_names if name in wanted]
     if len(names) > MOST_FAR:
         what = f"{len(names)} columns of numbers are too many to take together"
         raise MeasurementError(with_hint(what, f"name at most {MOST_FAR} of them in columns."))
