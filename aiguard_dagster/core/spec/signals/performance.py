@@ -75,7 +75,7 @@ class MetricSignal(ScoredSignal):
             yield ("quantile", what, "take it out, or use metric: quantile_loss.")
         if self.metric in SCORE_METRICS and self.score_of == "predicted":
             what = f"{self.metric} needs the score of the positive class"
-            yield ("score_of", what, "take it out, or use metric: accuracy.")
+            yield ("score_of", what, "take it out.")
         if self.metric in ERROR_METRICS and self.positive is not None:
             yield (
                 "positive",
