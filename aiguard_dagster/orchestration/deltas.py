@@ -28,7 +28,7 @@ from aiguard_dagster.orchestration.partitions import Partitions, window_of
 from aiguard_dagster.orchestration.resources import ProfileStore
 from aiguard_dagster.signals.drift_reference import DriftReference
 from aiguard_dagster.signals.measure import evaluate_tallied, evaluate_window, failed
-from aiguard_dagster.signals.measure_tallied import Reference, reference_of
+from aiguard_dagster.signals.measure_tallied import Reference
 from aiguard_dagster.signals.tallied import tally_name
 from aiguard_dagster.signals.window import WindowProfiles
 from aiguard_dagster.stats.profile import BatchProfile, Profile
@@ -201,10 +201,9 @@ class DeltaEvaluator:
             return self._first_days(signal, signal.baseline, name, as_of)
         champion = self.champion_at(as_of)
         accepted = self._baseline(champion) if champion else None
-        if not isinstance(accepted, Accepted) or signal.table not in accepted.baseline.tables:
+        found = accepted.tallied(signal.table, name) if isinstance(accepted, Accepted) else None
+        if found is None:
             return None
-        days = list(accepted.baseline.table(signal.table).days.values())
-        found = reference_of(days, name, told="baseline")
         if not found.days and needs_baseline(rule):
             what = f"the baseline of v{champion} counted nothing for {rule.name}"
             hint = "record one for a new version: what a rule counts must be in it."

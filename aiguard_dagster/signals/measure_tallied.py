@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 
 from aiguard_dagster.core.durations import format_duration
 from aiguard_dagster.core.errors import MeasurementError
@@ -26,9 +27,9 @@ from aiguard_dagster.stats.tally import Tally, merge_tallies
 DAY = timedelta(days=1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # Slots would leave no place for what is derived.
 class Reference:
-    """What a window's sums are compared with.
+    """What a window's sums are compared with; what is derived from it is derived once.
 
     Attributes:
         days: Sums of each day, in time order.
@@ -38,7 +39,18 @@ class Reference:
     days: Sequence[Tally]
     told: str
 
-    @property
+    def values(self, signal: TalliedSignal, span: int) -> list[float | None]:
+        """The values of all its windows of so many days; see :func:`windows_of`."""
+        key = signal.model_dump_json()
+        if key not in self._values:
+            self._values[key] = list(windows_of(signal, self, span))
+        return self._values[key]
+
+    @cached_property
+    def _values(self) -> dict[str, list[float | None]]:
+        return {}
+
+    @cached_property
     def total(self) -> Tally | None:
         """The sum of all days."""
         return merge_tallies(self.days)
@@ -142,7 +154,7 @@ def _calibrated(
     signal: TalliedSignal, limit: FalseAlarmLimit, found: Reading, reference: Reference
 ) -> Threshold:
     span = max(1, round(signal.window / DAY))
-    values = list(windows_of(signal, reference, span))
+    values = reference.values(signal, span)
     if not any(value is not None for value in values):
         raise MeasurementError(_no_value(signal, reference))
     every = limit.false_alarm_every

@@ -26,6 +26,8 @@ from aiguard_dagster.stats.tally import OTHER, Tally
 
 OUTSIDE = "outside"
 """The place of scores that are no probabilities: below 0, above 1, or infinite."""
+UNUSABLE = frozenset({"", OUTSIDE, OTHER})
+"""Places of rows whose score says nothing; of those put together, none is known."""
 SUMS = ("rows", "score", "square", "loss_if_hit", "loss_if_missed")
 """Rows; sums of the score and of its square; and the log losses they have if all came true, and if
 none did."""
@@ -113,15 +115,16 @@ def count_scores(signal: ScoredSignal, batch: Batch, part: nw.Expr) -> Counted:
     return Counted(frame=counted, keys=keys, sums=SUMS)
 
 
-def scored_rows(tally: Tally, *, outcome: str | None = None, where: Where | None = None) -> int:
+def scored_rows(tally: Tally, *, outcome: str | None = None) -> int:
     """Rows whose score is a probability, whatever came true, or by what did."""
-    wanted = {} if outcome is None else {"outcome": outcome}
-    rows = tally.total("rows", **wanted, **(where or {}))
-    out = sum(
-        tally.total("rows", place=place, **wanted, **(where or {}))
-        for place in ("", OUTSIDE, OTHER)
+    place, came = tally.keys.index("place"), tally.keys.index("outcome")
+    return int(
+        sum(
+            sums[0]
+            for key, sums in tally.groups.items()
+            if key[place] not in UNUSABLE and outcome in {None, key[came]}
+        )
     )
-    return int(rows - out)
 
 
 def outside_note(tally: Tally) -> str:
@@ -130,13 +133,25 @@ def outside_note(tally: Tally) -> str:
     return f"{rows:,} scores are not in 0 to 1" if rows else ""
 
 
-def cells(tally: Tally, where: Where | None = None) -> dict[tuple[str, str, str], Numbers]:
+Cell = tuple[str, str, str]
+"""Place, outcome and prediction."""
+
+
+def cells(tally: Tally, where: Where | None = None) -> dict[Cell, Numbers]:
     """The sums by place, outcome and prediction, of scores that are probabilities."""
-    found = {}
-    for key, sums in tally.by("place", "outcome", "said", *(where or {})).items():
-        if key[0] not in {"", OUTSIDE, OTHER} and key[3:] == tuple((where or {}).values()):
-            found[key[0], key[1], key[2]] = np.array([sums[name] for name in SUMS])
-    return found
+    at, outcome, said = (tally.keys.index(name) for name in ("place", "outcome", "said"))
+    wanted = [(tally.keys.index(name), value) for name, value in (where or {}).items()]
+    found: dict[Cell, int] = {}
+    places, rows = [], []
+    for key, sums in tally.groups.items():
+        if key[at] in UNUSABLE or any(key[place] != value for place, value in wanted):
+            continue
+        places.append(found.setdefault((key[at], key[outcome], key[said]), len(found)))
+        rows.append(sums)
+    total = np.zeros((len(found), len(SUMS)))
+    if rows:
+        np.add.at(total, places, np.array(rows, dtype=float))
+    return dict(zip(found, total, strict=True))
 
 
 def realised(tally: Tally, *, metric: str, positive: str, where: Where | None = None) -> Scored:
