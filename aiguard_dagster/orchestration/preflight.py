@@ -135,9 +135,9 @@ def score_candidate(
         found = compare(
             signal.metric,
             signal.direction,
-            label=_is_positive(rows, table, signal) if scores else _values(rows, table.label),
+            label=positives_of(rows, table, signal) if scores else _values(rows, table.label),
             champion=_values(rows, told),
-            candidate=_scores(said, signal.metric) if scores else said,
+            candidate=scores_of(said, signal.metric) if scores else said,
             quantile=signal.quantile or 0.5,
         )
     except Exception as error:  # noqa: BLE001 - a refusal, whatever the reason
@@ -229,7 +229,7 @@ def _join_key(rows: pl.LazyFrame, name: str) -> pl.Expr:
     return pl.col(name).cast(pl.String)
 
 
-def _is_positive(rows: pl.DataFrame, table: Table, signal: Performance) -> NDArray[np.generic]:
+def positives_of(rows: pl.DataFrame, table: Table, signal: Performance) -> NDArray[np.generic]:
     """Whether each label is the positive class."""
     label = rows.get_column(table.label or "")
     if label.dtype.is_numeric() or label.dtype == pl.Boolean:
@@ -237,7 +237,7 @@ def _is_positive(rows: pl.DataFrame, table: Table, signal: Performance) -> NDArr
     return (label.cast(pl.String) == signal.positive_label).cast(pl.Float64).to_numpy()
 
 
-def _scores(said: object, metric: str) -> NDArray[np.generic]:
+def scores_of(said: object, metric: str) -> NDArray[np.generic]:
     """The candidate's scores: what it gives, or the last column, that of the positive class.
 
     Raises:

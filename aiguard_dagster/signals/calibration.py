@@ -1,6 +1,7 @@
 """Whether scores mean what they say, and whether the model has become more or less sure."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -11,7 +12,7 @@ from aiguard_dagster.core.spoken import percent
 from aiguard_dagster.core.verdicts import Chart, Part
 from aiguard_dagster.signals.scored import OUTSIDE, count_scores, outside_note, scored_rows
 from aiguard_dagster.signals.segments import FEWEST, worst_segments
-from aiguard_dagster.signals.tallied import Kind, Reading
+from aiguard_dagster.signals.tallied import Kind, Reading, Seen
 from aiguard_dagster.stats.scores import TENTHS, calibration_error
 from aiguard_dagster.stats.tally import OTHER, Tally
 
@@ -23,11 +24,7 @@ Where = Mapping[str, str]
 
 
 def read_calibration(signal: Calibration, now: Tally, before: Tally | None) -> Reading:
-    """The expected calibration error, or the drift of the confidence.
-
-    Parts tell the reliability curve, the classes that were predicted, the confidence and the worst
-    segments, each with what it was in the baseline.
-    """
+    """The expected calibration error, or the drift of the confidence."""
     rows, scored = int(now.total("rows")), scored_rows(now)
     labelled = scored_rows(now, outcome="0") + scored_rows(now, outcome="1")
     drift = signal.statistic == "confidence_drift"
@@ -43,21 +40,26 @@ def read_calibration(signal: Calibration, now: Tally, before: Tally | None) -> R
         notes.append("" if labelled else "no label yet")
         if labelled and not scored_rows(now, outcome="1") and signal.score_of == "positive":
             value, notes = None, [f"no label is {signal.positive_label}, the positive class"]
-    curve = () if drift else _curve(now, before)
-    parts = (*curve, *_classes(signal, now, before), *_confidences(signal, now, before))
     return Reading(
         value=value,
         n=n,
         coverage=n / rows if rows else 0.0,
-        parts=(
-            *(reversed(parts) if drift else parts),
-            *worst_segments(
-                signal.by or (), now, before, _statistic(signal, before), show=_percent
-            ),
-        ),
         note="; ".join(filter(None, notes)),
         unit="share",
     )
+
+
+def look_at_scores(signal: Calibration, found: Reading, seen: Seen) -> Reading:
+    """Adds what explains it: the reliability curve, classes, the confidence, the worst segments."""
+    now, before = seen.now, seen.before
+    told = (
+        _curve(now, before) if signal.statistic == "ece" else (),
+        _classes(signal, now, before),
+        _confidences(signal, now, before),
+    )
+    parts = [part for each in (told if told[0] else reversed(told)) for part in each]
+    parts += worst_segments(signal.by or (), now, before, _statistic(signal, before), show=_percent)
+    return replace(found, parts=tuple(parts))
 
 
 def _statistic(signal: Calibration, before: Tally | None) -> Callable[[Tally, Where], float | None]:
@@ -172,4 +174,4 @@ def _confidence(signal: Calibration, tally: Tally, where: Where) -> float | None
     return sure / rows if rows else None
 
 
-CALIBRATION = Kind(count_scores, read_calibration, learns=True)
+CALIBRATION = Kind(count_scores, read_calibration, learns=True, look=look_at_scores)

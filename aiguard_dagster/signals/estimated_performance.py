@@ -76,7 +76,7 @@ def count_estimated(signal: EstimatedPerformance, batch: Batch, part: nw.Expr) -
 
 
 def read_estimated(signal: EstimatedPerformance, now: Tally, before: Tally | None) -> Reading:
-    """The estimate over all rows, whether labelled or not; parts tell the worst segments."""
+    """The estimate over all rows, whether labelled or not."""
     rows = int(now.total("rows"))
     if signal.metric in ERROR_METRICS:
         estimate, n = errors_estimated(signal, now, before, {})
@@ -89,26 +89,18 @@ def read_estimated(signal: EstimatedPerformance, now: Tally, before: Tally | Non
         note = outside_note(now)
         if curve is None:
             note = "the baseline holds no labelled score to learn from"
-    sign = 1.0 if signal.metric in LOWER_IS_BETTER else -1.0
-    parts = worst_segments(
-        signal.by or (),
-        now,
-        before,
-        lambda tally, where: _value(signal, tally, before, where),
-        show="{:.4g}".format,
-        worst=lambda value: sign * value,
-    )
-    return Reading(value=value, n=n, coverage=n / rows if rows else 0.0, parts=parts, note=note)
+    return Reading(value=value, n=n, coverage=n / rows if rows else 0.0, note=note)
 
 
 def look_at_realised(signal: EstimatedPerformance, found: Reading, seen: Seen) -> Reading:
-    """Adds the interval, and takes the value away where earlier estimates did not come true.
+    """Adds the interval and the worst segments; and takes the value away from what is unreliable.
 
     An estimate is unreliable when, of the earlier windows whose labels are in hand, the newest or
     half of them were missed: by more than chance, and by more than the tolerance.
     """
     if found.value is None:
         return found
+    found = replace(found, parts=_segments(signal, seen))
     interval = _interval(signal, seen.now, seen.before)
     checked = [
         each
@@ -139,6 +131,18 @@ def look_at_realised(signal: EstimatedPerformance, found: Reading, seen: Seen) -
         return replace(_noted(found, [why], interval=interval), value=None, parts=(part,))
     told.append(f"off by {off:.3g} on average in {len(checked)} earlier windows")
     return _noted(found, told, interval=interval)
+
+
+def _segments(signal: EstimatedPerformance, seen: Seen) -> tuple[Part, ...]:
+    sign = 1.0 if signal.metric in LOWER_IS_BETTER else -1.0
+    return worst_segments(
+        signal.by or (),
+        seen.now,
+        seen.before,
+        lambda tally, where: _value(signal, tally, seen.before, where),
+        show="{:.4g}".format,
+        worst=lambda value: sign * value,
+    )
 
 
 def _noted(found: Reading, told: list[str], *, interval: Estimate | None) -> Reading:

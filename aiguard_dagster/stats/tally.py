@@ -51,14 +51,16 @@ class Tally:
         {('a',): {'rows': 2}, ('b',): {'rows': 3}}
         """
         places = [self.keys.index(name) for name in names]
-        found: dict[Keys, dict[str, float]] = {}
+        found: dict[Keys, list[float]] = {}
         for group, sums in self.groups.items():
-            mine = found.setdefault(
-                tuple(group[place] for place in places), dict.fromkeys(self.sums, 0)
-            )
-            for name, value in zip(self.sums, sums, strict=True):
-                mine[name] += value
-        return found
+            key = tuple([group[place] for place in places])
+            if key in found:
+                mine = found[key]
+                for place, value in enumerate(sums):
+                    mine[place] += value
+            else:
+                found[key] = list(sums)
+        return {key: dict(zip(self.sums, sums, strict=True)) for key, sums in found.items()}
 
 
 def merge_tallies(tallies: Iterable[Tally]) -> Tally | None:

@@ -10,10 +10,11 @@ from aiguard_dagster.adapters.engines.open import profiles_of_table
 from aiguard_dagster.core.spec import Calibration, Table
 from aiguard_dagster.core.spoken import percent
 from aiguard_dagster.core.verdicts import Verdict
-from aiguard_dagster.signals.calibration import read_calibration
+from aiguard_dagster.signals.calibration import look_at_scores, read_calibration
+from aiguard_dagster.signals.tallied import Seen
 from aiguard_dagster.stats.grid import Grid
 from tests.conformance.engines import LOCAL
-from tests.signals.scored import WEEK, judged, rows_of
+from tests.signals.scored import END, WEEK, judged, rows_of
 from tests.signals.windows import DAY
 
 OK, BREACH, INCONCLUSIVE, ERROR = Verdict
@@ -31,7 +32,8 @@ def read(rows, before=None, *, engine="polars", **more):
         rows_ is not None and profiles_of_table(LOCAL[engine](rows_), plan)[""].tallies["it"]
         for rows_ in (rows, before)
     )
-    return read_calibration(signal, now, then or None)
+    seen = Seen(now=now, as_of=END, batches=(), earlier=(), before=then or None)
+    return look_at_scores(signal, read_calibration(signal, now, then or None), seen)
 
 
 @pytest.mark.parametrize("engine", LOCAL)
