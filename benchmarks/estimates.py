@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -34,6 +34,7 @@ METRICS: tuple[Literal["accuracy", "auc"], ...] = ("accuracy", "auc")
 TABLE = Table(asset="predictions", time="time", prediction="said", label="label", score="score")
 SCRIPT = Path(__file__).parent / "peers" / "nannyml_estimates.py"
 TIMEOUT = 600.0
+NOW = datetime(2020, 1, 2, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +92,7 @@ def main() -> None:
         theirs = _theirs(reference, analysis, case.chunk)
         for metric in METRICS:
             realised = np.array([_realised(metric, chunk) for chunk in chunks])
-            found = list(_ours(metric, reference, chunks))
+            found = list(_ours(metric, reference, chunks, case.chunk))
             ours = np.array([reading.value for reading in found], dtype=float)
             held = np.mean(
                 [_held(reading, came) for reading, came in zip(found, realised, strict=True)]
@@ -119,14 +120,28 @@ def _theirs(reference: pl.DataFrame, analysis: pl.DataFrame, chunk: int) -> list
 
 
 def _ours(
-    metric: Literal["accuracy", "auc"], reference: pl.DataFrame, chunks: list[pl.DataFrame]
+    metric: Literal["accuracy", "auc"],
+    reference: pl.DataFrame,
+    chunks: list[pl.DataFrame],
+    size: int,
 ) -> Iterator[Reading]:
     signal = EstimatedPerformance(metric=metric, window=timedelta(days=1))
     before = _tally(signal, reference)
+    # A chunk stands for a day.
+    days = [_tally(signal, reference[at : at + size]) for at in range(0, len(reference), size)]
+    memo: dict[str, Any] = {}
     for chunk in chunks:
         # The labels are not there yet.
         now = _tally(signal, chunk.with_columns(label=pl.lit(None, dtype=pl.Int64)))
-        seen = Seen(now=now, as_of=datetime.now(UTC), batches=(), earlier=(), before=before)
+        seen = Seen(
+            now=now,
+            as_of=NOW,
+            batches=(),
+            earlier=(),
+            before=before,
+            days=days,
+            memo=memo,
+        )
         yield look_at_realised(signal, read_estimated(signal, now, before), seen)
 
 

@@ -1,7 +1,8 @@
 """What a metric will turn out to be, before the labels arrive, and whether that has come true."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 import narwhals as nw
 import numpy as np
@@ -32,10 +33,13 @@ from aiguard_dagster.stats.estimate import (
 )
 from aiguard_dagster.stats.isotonic import Curve, rising
 from aiguard_dagster.stats.scores import metric_of_scores
-from aiguard_dagster.stats.tally import Tally
+from aiguard_dagster.stats.tally import Tally, merge_tallies
 
 Numbers = NDArray[np.float64]
 Where = Mapping[str, str]
+DAY = timedelta(days=1)
+FEWEST_WINDOWS = 3
+"""Windows of the baseline from which on their own misses are believed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,10 +106,13 @@ def look_at_realised(signal: EstimatedPerformance, found: Reading, seen: Seen) -
         return found
     found = replace(found, parts=_segments(signal, seen))
     interval = _interval(signal, seen.now, seen.before)
+    wander = _wander(signal, seen, interval, found.n)
+    interval = interval.widened(wander) if interval else None
     checked = [
         each
         for tally in seen.earlier
-        if (each := _checked(signal, tally, seen.before)) and each.rows >= signal.min_samples
+        if (each := _checked(signal, tally, seen.before, wander))
+        and each.rows >= signal.min_samples
     ]
     told = [f"95% between {interval.low:.4g} and {interval.high:.4g}"] if interval else []
     if not checked:
@@ -133,6 +140,33 @@ def look_at_realised(signal: EstimatedPerformance, found: Reading, seen: Seen) -
     return _noted(found, told, interval=interval)
 
 
+def _wander(signal: EstimatedPerformance, seen: Seen, interval: Estimate | None, n: int) -> float:
+    """By how much more than chance the baseline's own windows were missed: a variance.
+
+    Chance is taken to be that of the interval, and to shrink as rows grow.
+    """
+    key = f"misses of {signal.model_dump_json()}"
+    if key not in seen.memo:
+        seen.memo[key] = list(_misses(signal, seen))
+    misses: list[tuple[float, int]] = seen.memo[key]
+    if interval is None or len(misses) < FEWEST_WINDOWS:
+        return 0.0
+    beyond = [off**2 - interval.variance * n / rows for off, rows in misses]
+    return max(0.0, sum(beyond) / len(beyond))
+
+
+def _misses(signal: EstimatedPerformance, seen: Seen) -> Iterator[tuple[float, int]]:
+    """How far estimates of the baseline's own windows were off, and the rows of each."""
+    span = max(1, round(signal.window / DAY))
+    for start in range(0, len(seen.days) - span + 1, span):
+        tally = merge_tallies(seen.days[start : start + span])
+        if tally is None:
+            continue
+        estimate, value, rows = _labelled(signal, tally, seen.before)
+        if estimate is not None and value is not None and rows >= signal.min_samples:
+            yield estimate - value, rows
+
+
 def _segments(signal: EstimatedPerformance, seen: Seen) -> tuple[Part, ...]:
     sign = 1.0 if signal.metric in LOWER_IS_BETTER else -1.0
     return worst_segments(
@@ -150,20 +184,32 @@ def _noted(found: Reading, told: list[str], *, interval: Estimate | None) -> Rea
     return replace(found, note=note, variance=interval.variance if interval else None)
 
 
-def _checked(signal: EstimatedPerformance, tally: Tally, before: Tally | None) -> Checked | None:
+def _checked(
+    signal: EstimatedPerformance, tally: Tally, before: Tally | None, wander: float
+) -> Checked | None:
     """Estimate the labelled rows of a window as if their labels were not known."""
+    _, value, rows = _labelled(signal, tally, before)
+    if value is None:
+        return None
     if signal.metric in ERROR_METRICS:
         estimate, _ = errors_estimated(signal, tally, before, {}, labelled=True)
-        value, rows = errors_realised(signal, tally)
     else:
         estimate = _interval(signal, _only_labelled(tally), before)
-        rows = scored_rows(tally, outcome="0") + scored_rows(tally, outcome="1")
-        value = _realised(signal, tally)
     return (
-        None
-        if estimate is None or value is None
-        else Checked(estimate=estimate, realised=value, rows=rows)
+        Checked(estimate=estimate.widened(wander), realised=value, rows=rows) if estimate else None
     )
+
+
+def _labelled(
+    signal: EstimatedPerformance, tally: Tally, before: Tally | None
+) -> tuple[float | None, float | None, int]:
+    """What is estimated of the labelled rows, what came, and how many they are."""
+    if signal.metric in ERROR_METRICS:
+        estimate, _ = errors_estimated(signal, tally, before, {}, labelled=True)
+        return (estimate.value if estimate else None, *errors_realised(signal, tally))
+    rows = scored_rows(tally, outcome="0") + scored_rows(tally, outcome="1")
+    value = _estimated(signal, _only_labelled(tally), _curve(before), {})
+    return value, _realised(signal, tally), rows
 
 
 def _only_labelled(tally: Tally) -> Tally:

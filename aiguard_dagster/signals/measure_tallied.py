@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
+from typing import Any
 
 from aiguard_dagster.core.durations import format_duration
 from aiguard_dagster.core.errors import MeasurementError
@@ -41,13 +42,15 @@ class Reference:
 
     def values(self, signal: TalliedSignal, span: int) -> list[float | None]:
         """The values of all its windows of so many days; see :func:`windows_of`."""
-        key = signal.model_dump_json()
-        if key not in self._values:
-            self._values[key] = list(windows_of(signal, self, span))
-        return self._values[key]
+        key = f"values of {signal.model_dump_json()}"
+        if key not in self.memo:
+            self.memo[key] = list(windows_of(signal, self, span))
+        found: list[float | None] = self.memo[key]
+        return found
 
     @cached_property
-    def _values(self) -> dict[str, list[float | None]]:
+    def memo(self) -> dict[str, Any]:
+        """What was derived from the days, by a name for it."""
         return {}
 
     @cached_property
@@ -99,6 +102,8 @@ def measure_tallied(
             batches=[(part.last, part.tallies[name]) for part in parts if part.rows],
             earlier=[tally for each in earlier if (tally := _sums(each, name)) is not None],
             before=before,
+            days=reference.days if reference else (),
+            memo=reference.memo if reference else {},
         )
         found = kind.look(signal, found, seen)
     share = rows / (rows + missing) if rows + missing else 0.0

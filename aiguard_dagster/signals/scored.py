@@ -128,9 +128,12 @@ def scored_rows(tally: Tally, *, outcome: str | None = None) -> int:
 
 
 def outside_note(tally: Tally) -> str:
-    """How many scores are no probabilities; empty if none."""
-    rows = int(tally.total("rows", place=OUTSIDE))
-    return f"{rows:,} scores are not in 0 to 1" if rows else ""
+    """How many scores are no probabilities, and how many are not told apart; empty if none."""
+    outside, other = (int(tally.total("rows", place=place)) for place in (OUTSIDE, OTHER))
+    notes = [f"{outside:,} scores are not in 0 to 1"] if outside else []
+    if other:
+        notes.append(f"{other:,} rows are of too many scores and segments to be told apart")
+    return "; ".join(notes)
 
 
 Cell = tuple[str, str, str]

@@ -87,6 +87,8 @@ class Seen:
         earlier: The sums of earlier windows, newest first; as far back as the signal looks.
         before: The baseline's sums; None where nothing was recorded.
         now: The window's own sums.
+        days: The baseline's sums by day, in time order.
+        memo: Keeps what was derived from the baseline, which never changes, by a name for it.
     """
 
     now: Tally
@@ -94,6 +96,8 @@ class Seen:
     batches: Sequence[tuple[datetime | None, Tally]]
     earlier: Sequence[Tally]
     before: Tally | None
+    days: Sequence[Tally] = ()
+    memo: dict[str, Any] = field(default_factory=dict)
 
 
 Look = Callable[[Any, Reading, Seen], Reading]

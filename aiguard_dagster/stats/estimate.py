@@ -37,6 +37,20 @@ class Estimate:
         """As of a normal distribution with such an interval."""
         return ((self.high - self.low) / (2 * WIDE)) ** 2
 
+    def widened(self, wander: float) -> "Estimate":
+        """The same, less sure by a variance that is not in it yet."""
+        if not wander:
+            return self
+        if not self.variance:
+            half = WIDE * math.sqrt(wander)
+            return replace(self, low=self.value - half, high=self.value + half)
+        wider = math.sqrt(1 + wander / self.variance)
+        return Estimate(
+            value=self.value,
+            low=self.value - wider * (self.value - self.low),
+            high=self.value + wider * (self.high - self.value),
+        )
+
     def holds(self, value: float) -> bool:
         """Whether a value lies in the interval."""
         return self.low <= value <= self.high

@@ -1,5 +1,6 @@
 """Performance before labels arrive: right where scores mean what they meant, and checked."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -16,6 +17,7 @@ from aiguard_dagster.signals.estimated_performance import look_at_realised, read
 from aiguard_dagster.signals.performance import read_performance
 from aiguard_dagster.signals.tallied import Seen, tally_name
 from aiguard_dagster.stats.grid import Grid
+from aiguard_dagster.stats.tally import merge_tallies
 from tests.conformance.engines import LOCAL
 from tests.signals.scored import ACCEPTED, END, WEEK, judged, rows_of
 from tests.signals.windows import DAY
@@ -158,6 +160,25 @@ def test_only_the_labelled_rows_of_an_earlier_window_are_compared():
     known = half.drop_nulls("label")
     told = metrics.accuracy_score(known["label"], known["said"])
     assert f"realised {told:.4g}" in found.parts[-1].text
+
+
+def test_a_baseline_that_was_missed_itself_makes_estimates_less_sure():
+    signal = EstimatedPerformance(metric="accuracy", window=DAY)
+    steady = [tally(signal, rows_of(1, seed=k), Grid()) for k in range(10)]
+    wandering = [
+        tally(signal, rows_of(1, seed=k, true=lambda s, k=k: s if k % 2 else 0.5 + 0 * s), Grid())
+        for k in range(10)
+    ]
+    now, ratios = tally(signal, unlabelled(WEEK), Grid()), []
+    for days in (steady, wandering):
+        before = merge_tallies(days)
+        alone = Seen(now=now, as_of=END, batches=(), earlier=(), before=before)
+        beside = replace(alone, days=days, memo={})
+        reading = read_estimated(signal, now, before)
+        sure, found = (look_at_realised(signal, reading, seen) for seen in (alone, beside))
+        ratios.append(found.variance / sure.variance)
+    assert ratios[0] < 3
+    assert ratios[1] > 20
 
 
 def test_predictions_beyond_the_baseline_s_lower_the_coverage():

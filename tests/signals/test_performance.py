@@ -173,3 +173,11 @@ def test_a_budget_is_calibrated_on_the_baseline_s_own_windows():
     bad = judged(signal, WEEK.with_columns(score=1 - pl.col("score")), limit=budget)
     assert (fine.verdict, bad.verdict) == (OK, BREACH)
     assert "one false alarm in 60d" in fine.reason
+
+
+def test_segments_that_are_too_many_lower_the_coverage_and_are_counted():
+    rows = pl.concat([WEEK] * 4)
+    for metric in ("auc", "accuracy"):
+        found = read(rows.with_columns(region=pl.int_range(pl.len())), metric, by=("region",))
+        assert found.coverage == pytest.approx(2_000 / rows.height)
+        assert "too many" in found.note
