@@ -54,7 +54,6 @@ def record_baseline(
         ActionError: The version has a baseline already, or MLflow refused.
     """
     from aiguard_dagster.signals.baseline import Baseline, baseline_to_json
-    from aiguard_dagster.stats.outcomes import metric_value
 
     if guard.model is None:
         msg = f"{guard.name} has no model\n\nHint: declare model: in the guard."
@@ -71,14 +70,9 @@ def record_baseline(
     signals = [rule.signal for rule in guard.rules]
     metrics: dict[str, float] = {}
     for name, table in tables.items():
-        outcomes = table.total.outcomes
         for signal in signals:
             if isinstance(signal, Performance) and signal.table == name:
-                value = metric_value(signal.metric, outcomes)
-                if value is None:
-                    msg = f"{name}: no row has both prediction and label, so no {signal.metric}"
-                    raise MeasurementError(msg)
-                metrics[signal.metric] = value
+                metrics[signal.subject] = _metric(guard, signal, table)
     _require_length(guard, tables)
     baseline = Baseline(
         guard=guard.name,
@@ -90,6 +84,19 @@ def record_baseline(
     )
     write_baseline(registry, str(version), baseline_to_json(baseline), guard=guard.name)
     return baseline
+
+
+def _metric(guard: Guard, signal: Performance, table: "TableBaseline") -> float:
+    from aiguard_dagster.signals.performance import read_performance
+    from aiguard_dagster.signals.tallied import tally_name
+
+    tally = table.total.tallies.get(tally_name(signal, guard.tables[signal.table]))
+    found = read_performance(signal, tally, None) if tally else None
+    if found is None or found.value is None:
+        why = f" ({found.note})" if found and found.note else ""
+        msg = f"{signal.table}: no row has both prediction and label, so no {signal.subject}{why}"
+        raise MeasurementError(msg)
+    return found.value
 
 
 def baseline_of(guard: Guard, *, tracking_uri: str, version: str | None = None) -> "Baseline":
@@ -155,6 +162,7 @@ def _table(guard: Guard, name: str, rows: Any, registry: ModelRegistry) -> "Tabl
     from aiguard_dagster.signals.baseline import TableBaseline
     from aiguard_dagster.signals.types import column_types, type_name
     from aiguard_dagster.stats.profile import merge_all
+    from aiguard_dagster.stats.support import with_moments
 
     spec = guard.tables[name]
     engine = engine_of(rows)
@@ -163,13 +171,19 @@ def _table(guard: Guard, name: str, rows: Any, registry: ModelRegistry) -> "Tabl
     grid = choose_grid(engine, spec, also=asked.columns, joint=asked.joint)
     earlier = _earlier(guard, name, registry)
     grids = [grid]
-    if earlier is not None and _counts_the_same(earlier.grid, grid):
+    # What the baseline supports is what this version was accepted on, and no earlier one.
+    if earlier is not None and not asked.outside and _counts_the_same(earlier.grid, grid):
         grids.insert(0, earlier.grid)
     for chosen in grids:
         days = dict(profiles_of_table(rows, replace(plan_of(guard, name, chosen), by="day")))
         days.pop("", None)  # Rows without a time belong to no day.
         if chosen is grid or (earlier and _resolves(earlier, merge_all(days.values()), grid)):
             break
+    if asked.far:  # Distances are from the middle of all rows, so these are read once more.
+        total = merge_all(days.values())
+        chosen = with_moments(chosen, total.products, total.rows)
+        days = dict(profiles_of_table(rows, replace(plan_of(guard, name, chosen), by="day")))
+        days.pop("", None)
     if not any(day.rows for day in days.values()):
         msg = "no rows\n\nHint: give the data that the version was accepted on."
         raise MeasurementError(msg)

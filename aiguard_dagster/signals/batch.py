@@ -14,6 +14,7 @@ from aiguard_dagster.core.lifecycle import Point
 from aiguard_dagster.core.spec import AbsoluteLimit, DataSignal, Limit, Table
 from aiguard_dagster.core.verdicts import Threshold, Unit, Window
 from aiguard_dagster.signals.baseline import TableBaseline
+from aiguard_dagster.stats.grid import Grid
 
 Frame = nw.LazyFrame[Any]
 
@@ -70,6 +71,7 @@ class Batch:
         signature: Gives the champion's input columns and short type names.
         past: Gives the rule's evaluations of earlier batches, in event time.
         other: Gives another table of the guard, for the same partition.
+        grid: What the champion's baseline counts on; empty where there is none.
     """
 
     frame: Frame
@@ -83,6 +85,7 @@ class Batch:
     signature: Callable[[], Mapping[str, str]] = _nobody
     past: Callable[[], Sequence[Point]] = tuple
     other: Callable[[str], "Batch"] = lambda _: _nobody()
+    grid: Grid = field(default_factory=Grid)
 
     @cached_property
     def schema(self) -> Mapping[str, nw.dtypes.DType]:

@@ -14,7 +14,7 @@ from aiguard_dagster.core.verdicts import Evaluation, Verdict, Window
 from aiguard_dagster.core.words import with_hint
 from aiguard_dagster.signals.baseline import Baseline
 from aiguard_dagster.signals.drift_reference import DriftReference
-from aiguard_dagster.signals.measure import evaluate_tallied, evaluate_window
+from aiguard_dagster.signals.measure import evaluate_drift, evaluate_tallied
 from aiguard_dagster.signals.measure_tallied import reference_of
 from aiguard_dagster.signals.tallied import tally_name
 from aiguard_dagster.signals.window import WindowProfiles
@@ -115,9 +115,7 @@ def _replayed(
 ) -> Calibrated:
     """The rule on the baseline's own windows."""
     windows = _windows(found, signal, baseline)
-    return _counted(
-        found, [evaluate_window(found.rule, w, baseline, lambda _: reference) for w in windows]
-    )
+    return _counted(found, [evaluate_drift(found.rule, w, lambda _: reference) for w in windows])
 
 
 def _replayed_sums(

@@ -92,11 +92,15 @@ class JointGrid:
         columns: Numeric columns.
         centres: Their medians.
         scales: Their spread, as a standard deviation.
+        means: Of the values so taken, in the whole baseline; empty where nobody asked.
+        covariances: Likewise, the lower triangle by rows, variances included.
     """
 
     columns: tuple[str, ...]
     centres: tuple[float, ...]
     scales: tuple[float, ...]
+    means: tuple[float, ...] = ()
+    covariances: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -243,6 +247,9 @@ def grid_to_json(grid: Grid) -> dict[str, Any]:
             "centres": list(grid.joint.centres),
             "scales": list(grid.joint.scales),
         }
+        if grid.joint.means:
+            document["joint"]["means"] = list(grid.joint.means)
+            document["joint"]["covariances"] = list(grid.joint.covariances)
     return document
 
 
@@ -260,7 +267,11 @@ def grid_from_json(document: Mapping[str, Any]) -> Grid:
         columns,
         joint
         and JointGrid(
-            tuple(joint["columns"]), _numbers(joint["centres"]), _numbers(joint["scales"])
+            tuple(joint["columns"]),
+            _numbers(joint["centres"]),
+            _numbers(joint["scales"]),
+            _numbers(joint.get("means", ())),
+            _numbers(joint.get("covariances", ())),
         ),
     )
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 from aiguard_dagster.core.errors import MeasurementError
 
@@ -50,14 +51,16 @@ class Tally:
         {('a',): {'rows': 2}, ('b',): {'rows': 3}}
         """
         places = [self.keys.index(name) for name in names]
-        found: dict[Keys, dict[str, float]] = {}
+        found: dict[Keys, list[float]] = {}
         for group, sums in self.groups.items():
-            mine = found.setdefault(
-                tuple(group[place] for place in places), dict.fromkeys(self.sums, 0)
-            )
-            for name, value in zip(self.sums, sums, strict=True):
-                mine[name] += value
-        return found
+            key = tuple([group[place] for place in places])
+            if key in found:
+                mine = found[key]
+                for place, value in enumerate(sums):
+                    mine[place] += value
+            else:
+                found[key] = list(sums)
+        return {key: dict(zip(self.sums, sums, strict=True)) for key, sums in found.items()}
 
 
 def merge_tallies(tallies: Iterable[Tally]) -> Tally | None:
@@ -123,6 +126,8 @@ def fold(tally: Tally, *, most: int = MOST_GROUPS, apart: Sequence[str] = ()) ->
 def tally_of(keys: Sequence[str], sums: Sequence[str], rows: Iterable[Sequence[object]]) -> Tally:
     """A tally from rows of a grouped query: keys first, a null is empty, then sums.
 
+    DuckDB sums whole numbers as decimals, which are whole numbers here as everywhere else.
+
     >>> tally_of(["model"], ["rows"], [["a", 2], [None, 1]]).groups
     {('a',): (2,), ('',): (1,)}
     """
@@ -132,6 +137,14 @@ def tally_of(keys: Sequence[str], sums: Sequence[str], rows: Iterable[Sequence[o
         group = tuple("" if value is None else str(value) for value in row[:width])
         mine = groups.setdefault(group, [0] * len(sums))
         for place, value in enumerate(row[width:]):
-            mine[place] += value or 0  # type: ignore[operator]
+            mine[place] += _number(value)
     found = {group: tuple(values) for group, values in groups.items()}
     return Tally(keys=tuple(keys), sums=tuple(sums), groups=found)
+
+
+def _number(value: object) -> float:
+    if value is None:
+        return 0
+    if isinstance(value, Decimal):
+        return int(value) if value == int(value) else float(value)
+    return value  # type: ignore[return-value]

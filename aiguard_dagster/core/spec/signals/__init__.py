@@ -14,16 +14,19 @@ from aiguard_dagster.core.spec.signals.base import (
     Limits,
     SignalBase,
 )
+from aiguard_dagster.core.spec.signals.calibration import Calibration
 from aiguard_dagster.core.spec.signals.completeness import Completeness
 from aiguard_dagster.core.spec.signals.cost import Cost
 from aiguard_dagster.core.spec.signals.custom import Custom
 from aiguard_dagster.core.spec.signals.drift import Drift
 from aiguard_dagster.core.spec.signals.errors import Errors
+from aiguard_dagster.core.spec.signals.estimated_performance import EstimatedPerformance
 from aiguard_dagster.core.spec.signals.expectations import Expectations
 from aiguard_dagster.core.spec.signals.freshness import Freshness
 from aiguard_dagster.core.spec.signals.labels import Labels
 from aiguard_dagster.core.spec.signals.latency import Latency
 from aiguard_dagster.core.spec.signals.metadata import Metadata
+from aiguard_dagster.core.spec.signals.out_of_distribution import OutOfDistribution
 from aiguard_dagster.core.spec.signals.pandera import Pandera
 from aiguard_dagster.core.spec.signals.performance import Performance
 from aiguard_dagster.core.spec.signals.reconcile import Reconcile
@@ -54,7 +57,10 @@ Signal = Annotated[
     | Errors
     | Accelerator
     | Agents
-    | Tokens,
+    | Tokens
+    | Calibration
+    | EstimatedPerformance
+    | OutOfDistribution,
     Field(discriminator="kind"),
 ]
 
@@ -62,6 +68,7 @@ __all__ = [
     "IMPORT_PATTERN",
     "Accelerator",
     "Agents",
+    "Calibration",
     "Completeness",
     "Cost",
     "Custom",
@@ -69,6 +76,7 @@ __all__ = [
     "DeltaSignal",
     "Drift",
     "Errors",
+    "EstimatedPerformance",
     "Expectations",
     "Freshness",
     "Labels",
@@ -76,6 +84,7 @@ __all__ = [
     "Layer",
     "Limits",
     "Metadata",
+    "OutOfDistribution",
     "Pandera",
     "Performance",
     "Reconcile",
