@@ -22,6 +22,7 @@ from aiguard_dagster.stats.tally import Tally
 
 HOUR = 3_600
 DAY_SECONDS = 86_400
+UNKNOWN = "an unknown currency"
 LEAST = 1e-9
 """Parts of less than this share of the value are rounding."""
 
@@ -73,7 +74,11 @@ def read_window(
 
 def _metrics(tally: Tally, *, days: float | None = None) -> _Metrics:
     groups = tally.by("day", "currency")
-    spent = {currency.strip().upper() for (_, currency), sums in groups.items() if sums["spend"]}
+    spent = {
+        currency.strip().upper() or UNKNOWN
+        for (_, currency), sums in groups.items()
+        if sums["spend"]
+    }
     held = {day for day, _ in groups if date_of(day)}
     return _Metrics(
         sums={name: tally.total(name) for name in tally.sums},
@@ -85,10 +90,7 @@ def _metrics(tally: Tally, *, days: float | None = None) -> _Metrics:
 def _reading(signal: Accelerator, now: _Metrics, before: _Metrics | None) -> Reading:
     rows, whole = now.sums["rows"], now.sums["whole"]
     notes = list(_notes(signal, now, before))
-    fits = signal.of != "idle" or (
-        len(now.currencies) < 2  # noqa: PLR2004 - one currency, or none that is named
-        and (before is None or not now.currencies or now.currencies == before.currencies)
-    )
+    fits = signal.of != "idle" or _adds_up(now, before)
     value = _value(signal, now) if whole and fits else None
     if value is None and fits:
         notes += ["no row has what is asked for" if not whole else "no predictions, or no hours"]
@@ -100,6 +102,13 @@ def _reading(signal: Accelerator, now: _Metrics, before: _Metrics | None) -> Rea
         note="; ".join(notes),
         unit="share" if signal.of == "utilisation" else "number",
     )
+
+
+def _adds_up(now: _Metrics, before: _Metrics | None) -> bool:
+    """Whether all amounts are in one currency, or in none that is named, and the baseline's too."""
+    if len(now.currencies) > 1 or UNKNOWN in now.currencies:
+        return False
+    return before is None or not now.currencies or now.currencies == before.currencies
 
 
 def _value(signal: Accelerator, metrics: _Metrics) -> float | None:
@@ -131,7 +140,9 @@ def _notes(signal: Accelerator, now: _Metrics, before: _Metrics | None) -> Itera
             f"{percent(here.used)} used, was {percent(was.used)}, while a day costs"
             f" {figure(bills[0])}, was {figure(bills[1])}"
         )
-    if len(now.currencies) > 1:
+    if now.currencies == (UNKNOWN,):
+        yield f"amounts are in {UNKNOWN}"
+    elif len(now.currencies) > 1:
         yield f"amounts in {joined(now.currencies)} are not added up"
     elif before and now.currencies and now.currencies != before.currencies:
         theirs = joined(before.currencies) or "no known currency"

@@ -71,7 +71,7 @@ class Ledger:
         return tuple(self._lines())
 
     def _lines(self) -> Iterator[Line]:
-        wanted = {self.currency, UNNAMED.upper()}
+        wanted = {self.currency, UNNAMED.upper()} - {""}
         for (day, model, currency, known), sums in self.tally.by(
             "day", "served_by", "currency", "known"
         ).items():
@@ -79,7 +79,7 @@ class Ledger:
                 continue
             price = price_of(self.signal.prices or (), model, date_of(day))
             spend = None
-            if known == BILLED and currency.strip().upper() in wanted and not self.is_mixed:
+            if known == BILLED and currency.strip().upper() in wanted:
                 spend = sums["spend"]
             elif known == TOKENS and price is not None:
                 spend = _listed(sums, price)
@@ -95,14 +95,8 @@ class Ledger:
         """Calls of known cost."""
         return sum(line.sums["rows"] for line in self.lines if line.spend is not None)
 
-    @cached_property
-    def spend(self) -> float:
-        """What all calls cost; those of unknown cost are taken to cost what the others do."""
-        known = sum(line.spend for line in self.lines if line.spend is not None)
-        return known * self.calls / self.priced if self.priced else 0.0
-
     def spend_of(self, day: str) -> float:
-        """What the calls of one day cost, known in the same way."""
+        """What the calls of a day cost; those of unknown cost are taken to cost what others do."""
         of_day = [line.spend for line in self.lines if line.spend is not None and line.day == day]
         return sum(of_day) * self.calls / self.priced if self.priced else 0.0
 

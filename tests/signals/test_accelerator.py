@@ -181,6 +181,13 @@ def test_amounts_of_several_currencies_are_never_added_up():
     assert "amounts are in EUR, and the baseline's in USD" in found.note
 
 
+def test_amounts_of_unknown_currency_are_no_amounts():
+    alone = read(accelerator(), week(money=None), TABLE)
+    assert (alone.value, alone.note) == (None, "amounts are in an unknown currency")
+    among = read(accelerator(), pl.concat([week(), week(money=None)]), TABLE)
+    assert "amounts in USD and an unknown currency are not added up" in among.note
+
+
 def test_no_predictions_are_no_value_and_not_an_endless_one():
     found = read(accelerator(), week(answers=0), TABLE)
     assert (found.value, found.note) == (None, "no predictions, or no hours")

@@ -288,6 +288,20 @@ def test_an_amount_whose_currency_is_unknown_is_of_no_use():
     assert (found.value, found.coverage) == (pytest.approx(500), pytest.approx(0.5))
 
 
+def test_amounts_that_are_all_of_unknown_currency_are_unknown():
+    found = read(cost(), week(money=None), TABLE)
+    assert (found.value, found.coverage) == (None, 0.0)
+
+
+def test_a_month_takes_calls_of_unknown_cost_to_cost_what_the_others_do():
+    rows = daily(41, datetime(2026, 2, 8))
+    unpriced = others(rows.with_columns(usd=pl.lit(None, dtype=pl.Float64)))
+    signal = {**MONTH, "min_coverage": 0.4}
+    found = judged(signal, pl.concat([rows, unpriced]).sort("at"), TABLE, limit=None, days=41)
+    assert found.measurement.value == pytest.approx(620 / 400)
+    assert found.measurement.coverage == pytest.approx(0.5)
+
+
 def test_a_ledger_that_changed_its_currency_is_not_held_against_the_old_one():
     limit = {"above_baseline": "20%"}
     found = judged(

@@ -173,6 +173,11 @@ def test_a_context_that_grows_is_told_by_the_tokens_of_a_further_call():
     assert alone.note == "no task or request has two calls"
 
 
+def test_calls_of_no_known_request_are_no_context():
+    rows = ledger({"request": None}, {"request": None, "into": 9000})
+    assert read(tokens(of="growth"), rows, TABLE).value is None
+
+
 def test_a_context_of_a_task_spans_its_requests():
     table = TABLE.model_copy(update={"task": "caller"})
     rows = ledger({"into": 1000}, {"into": 1500}, {"into": 2000})
