@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from itertools import islice
 
 import narwhals as nw
 import numpy as np
@@ -38,6 +39,8 @@ from aiguard_dagster.stats.tally import Tally, merge_tallies
 Numbers = NDArray[np.float64]
 Where = Mapping[str, str]
 DAY = timedelta(days=1)
+MOST_CHECKED = 8
+"""Earlier windows that are checked, the newest ones of which enough labels are in hand."""
 FEWEST_WINDOWS = 3
 """Windows of the baseline from which on their own misses are believed."""
 
@@ -108,12 +111,8 @@ def look_at_realised(signal: EstimatedPerformance, found: Reading, seen: Seen) -
     interval = _interval(signal, seen.now, seen.before)
     wander = _wander(signal, seen, interval, found.n)
     interval = interval.widened(wander) if interval else None
-    checked = [
-        each
-        for tally in seen.earlier
-        if (each := _checked(signal, tally, seen.before, wander))
-        and each.rows >= signal.min_samples
-    ]
+    windows = (_checked(signal, tally, seen.before, wander) for tally in seen.earlier)
+    checked = list(islice((each for each in windows if each is not None), MOST_CHECKED))
     told = [f"95% between {interval.low:.4g} and {interval.high:.4g}"] if interval else []
     if not checked:
         told.append("not checked yet: no earlier window has its labels")
@@ -187,9 +186,9 @@ def _noted(found: Reading, told: list[str], *, interval: Estimate | None) -> Rea
 def _checked(
     signal: EstimatedPerformance, tally: Tally, before: Tally | None, wander: float
 ) -> Checked | None:
-    """Estimate the labelled rows of a window as if their labels were not known."""
+    """Estimate the labelled rows of a window as if their labels were not known; None of too few."""
     _, value, rows = _labelled(signal, tally, before)
-    if value is None:
+    if value is None or rows < signal.min_samples:
         return None
     if signal.metric in ERROR_METRICS:
         estimate, _ = errors_estimated(signal, tally, before, {}, labelled=True)

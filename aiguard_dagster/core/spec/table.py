@@ -25,7 +25,7 @@ class Table(Spec):
     """The outcome's column; null until it is known."""
     score: Column | None = None
     """The column with the score behind the prediction: the probability of the positive class, 0 to
-    1."""
+    1; or of whatever was predicted, where a signal says so."""
     model_version: Column | None = None
     """The column that says which version made the prediction."""
     cost: Column | None = None
