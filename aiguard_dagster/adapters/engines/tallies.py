@@ -14,6 +14,7 @@ from aiguard_dagster.signals.columns import type_of
 from aiguard_dagster.signals.kinds import kind_of
 from aiguard_dagster.signals.moments import START, seconds_of
 from aiguard_dagster.signals.tallied import PART, Counted
+from aiguard_dagster.stats.people import thin
 from aiguard_dagster.stats.tally import OTHER, Tally, fold, tally_of
 
 DAY_SECONDS = 86_400
@@ -63,7 +64,9 @@ def _collected(counted: Counted, *, days: bool) -> dict[Key, Tally]:
         key = _day(part) if days else str(part)
         rows.setdefault(key, []).append(tuple(row))
     return {
-        part: fold(tally_of(counted.keys, counted.sums, _hashed(counted, found)))
+        part: fold(
+            thin(tally_of(counted.keys, counted.sums, _hashed(counted, found)), counted.hashed)
+        )
         for part, found in rows.items()
     }
 

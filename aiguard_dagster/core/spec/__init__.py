@@ -30,6 +30,7 @@ from aiguard_dagster.core.spec.signals import (
     Signal,
     Skew,
     TalliedSignal,
+    Trust,
     Unique,
     Values,
 )
@@ -66,6 +67,7 @@ __all__ = [
     "Skew",
     "Table",
     "TalliedSignal",
+    "Trust",
     "Unique",
     "Values",
     "describe_limit",

@@ -28,6 +28,7 @@ from aiguard_dagster.core.spec.signals.reconcile import Reconcile
 from aiguard_dagster.core.spec.signals.schema import Schema
 from aiguard_dagster.core.spec.signals.skew import Skew
 from aiguard_dagster.core.spec.signals.tallied import TalliedSignal
+from aiguard_dagster.core.spec.signals.trust import Trust
 from aiguard_dagster.core.spec.signals.unique import Unique
 from aiguard_dagster.core.spec.signals.values import Values
 
@@ -48,7 +49,8 @@ Signal = Annotated[
     | Performance
     | Cost
     | Latency
-    | Errors,
+    | Errors
+    | Trust,
     Field(discriminator="kind"),
 ]
 
@@ -76,6 +78,7 @@ __all__ = [
     "SignalBase",
     "Skew",
     "TalliedSignal",
+    "Trust",
     "Unique",
     "Values",
 ]
