@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping
 
-from aiguard_dagster.core.spec import Errors, Latency, TalliedSignal, Trust
+from aiguard_dagster.core.spec import Errors, Hallucination, Latency, TalliedSignal, Trust
 from aiguard_dagster.signals.errors import ERRORS
+from aiguard_dagster.signals.hallucination import HALLUCINATION
 from aiguard_dagster.signals.latency import LATENCY
 from aiguard_dagster.signals.tallied import Kind
 from aiguard_dagster.signals.trust import TRUST
 
 KINDS: Mapping[type[TalliedSignal], Kind] = {
     Errors: ERRORS,
+    Hallucination: HALLUCINATION,
     Latency: LATENCY,
     Trust: TRUST,
 }

@@ -29,7 +29,7 @@ def thin(tally: Tally, people: Iterable[str], *, most: int = MOST_NAMED) -> Tall
 
     >>> tally = Tally(keys=("user",), sums=("rows",), groups={(c,): (1,) for c in "01234567"})
     >>> thin(tally, ["user"], most=4).groups
-    {('0',): (1,), ('2',): (1,), ('4',): (1,), ('6',): (1,), ('…1',): (4,)}
+    {('0',): (1,), ('…1',): (4,), ('2',): (1,), ('4',): (1,), ('6',): (1,)}
     """
     for key in people:
         place = tally.keys.index(key)

@@ -58,6 +58,7 @@ MESSY = rows(
 @pytest.mark.parametrize("metric", ["acceptance", "time_to_decision"])
 @pytest.mark.parametrize("table", [TABLE, ANSWERS], ids=["rows", "requests"])
 @pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_engines_count_decisions_alike(engine, table, metric):
     signal = trust(metric, by=["region"], unanswered="ignored")
     expected = counted(signal, table, MESSY)

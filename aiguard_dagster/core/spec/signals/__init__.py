@@ -19,6 +19,7 @@ from aiguard_dagster.core.spec.signals.drift import Drift
 from aiguard_dagster.core.spec.signals.errors import Errors
 from aiguard_dagster.core.spec.signals.expectations import Expectations
 from aiguard_dagster.core.spec.signals.freshness import Freshness
+from aiguard_dagster.core.spec.signals.hallucination import Hallucination
 from aiguard_dagster.core.spec.signals.labels import Labels
 from aiguard_dagster.core.spec.signals.latency import Latency
 from aiguard_dagster.core.spec.signals.metadata import Metadata
@@ -50,7 +51,8 @@ Signal = Annotated[
     | Cost
     | Latency
     | Errors
-    | Trust,
+    | Trust
+    | Hallucination,
     Field(discriminator="kind"),
 ]
 
@@ -65,6 +67,7 @@ __all__ = [
     "Errors",
     "Expectations",
     "Freshness",
+    "Hallucination",
     "Labels",
     "Latency",
     "Layer",
