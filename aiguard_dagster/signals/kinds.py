@@ -2,10 +2,18 @@
 
 from collections.abc import Mapping
 
-from aiguard_dagster.core.spec import Errors, Hallucination, Latency, TalliedSignal, Trust
+from aiguard_dagster.core.spec import (
+    Errors,
+    Hallucination,
+    Latency,
+    Overtrust,
+    TalliedSignal,
+    Trust,
+)
 from aiguard_dagster.signals.errors import ERRORS
 from aiguard_dagster.signals.hallucination import HALLUCINATION
 from aiguard_dagster.signals.latency import LATENCY
+from aiguard_dagster.signals.overtrust import OVERTRUST
 from aiguard_dagster.signals.tallied import Kind
 from aiguard_dagster.signals.trust import TRUST
 
@@ -13,6 +21,7 @@ KINDS: Mapping[type[TalliedSignal], Kind] = {
     Errors: ERRORS,
     Hallucination: HALLUCINATION,
     Latency: LATENCY,
+    Overtrust: OVERTRUST,
     Trust: TRUST,
 }
 

@@ -39,3 +39,33 @@ def wilson(hits: float, trials: float, *, z: float = TWO_SIDED_95) -> tuple[floa
     low = 0.0 if hits == 0 else max(0.0, min(share, middle - reach))
     high = 1.0 if hits == trials else min(1.0, max(share, middle + reach))
     return low, high
+
+
+def share_ratio(
+    hits: float, trials: float, other_hits: float, other_trials: float, *, z: float = TWO_SIDED_95
+) -> tuple[float, float] | None:
+    """The interval of one share as a multiple of another.
+
+    Of Katz, Baptista, Azen and Pike, "Obtaining confidence intervals for the risk ratio in cohort
+    studies", Biometrics 34 (1978).
+
+    Args:
+        hits: How many trials it happened in.
+        trials: How many there were.
+        other_hits: The same of the share that it is compared with.
+        other_trials: How many there were.
+        z: How many standard deviations it reaches; two-sided 95 % when left out.
+
+    Returns:
+        The lower and the upper end; None where one of the two never happened, for the logarithm on
+        which it rests is not known then.
+
+    >>> low, high = share_ratio(40, 100, 20, 100)
+    >>> round(low, 2), round(high, 2)
+    (1.26, 3.17)
+    """
+    if not hits or not other_hits:
+        return None
+    ratio = (hits / trials) / (other_hits / other_trials)
+    spread = math.sqrt(1 / hits - 1 / trials + 1 / other_hits - 1 / other_trials)
+    return ratio * math.exp(-z * spread), ratio * math.exp(z * spread)

@@ -290,3 +290,12 @@ def test_times_with_a_zone_count_as_those_without():
     aware = MESSY.with_columns(pl.col("at", "then").dt.replace_time_zone("UTC"))
     assert counted(trust(), TABLE, aware).groups == counted(trust(), TABLE, MESSY).groups
     assert aware["at"][0] == START.replace(tzinfo=UTC)
+
+
+@pytest.mark.parametrize("engine", ["polars", "pandas", "pyarrow"])
+def test_decisions_that_never_have_a_time_are_decisions_all_the_same(engine):
+    void = rows(["accepted"] * 40, people(40)).with_columns(then=pl.lit(None))
+    for metric, timed in (("acceptance", 0), ("time_to_decision", 40)):
+        tally = counted(trust(metric), TABLE, void, LOCAL[engine])
+        assert tally.total("told") == 40
+        assert not timed or tally.total("told", place="") == timed

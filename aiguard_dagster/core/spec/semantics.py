@@ -28,6 +28,8 @@ def find_problems(
     """
     found: list[Found] = []
     first: dict[str, int] = {}
+    if positions is None:
+        found += _policies(guard)
     numbers = range(len(guard.rules)) if positions is None else positions
     for number, rule in zip(numbers, guard.rules, strict=True):
         path = f"rules[{number}]"
@@ -68,6 +70,21 @@ def find_problems_between(guards: Iterable[tuple[Guard, str]]) -> list[Problem]:
     return problems
 
 
+def _policies(guard: Guard) -> Iterator[Found]:
+    """Review policies that nobody could follow, or whose keeping nobody could see."""
+    for name, table in guard.tables.items():
+        if table.review is None:
+            continue
+        path = f"tables.{name}.review"
+        for below, what, hint in table.review.problems():
+            yield (f"{path}{'.' if below else ''}{below}", what, hint)
+        needed = ("time", "reviewed", *(("score",) if table.review.uses_score else ()))
+        for column in needed:
+            if getattr(table, column) is None:
+                what = f"it needs the {column} column of {name!r}, which names none"
+                yield (path, what, f"add {column}: and the column's name to tables.{name}.")
+
+
 def _table(guard: Guard, rule: Rule, path: str) -> Iterator[Found]:
     name = rule.signal.table
     if not name:
@@ -85,7 +102,11 @@ def _table(guard: Guard, rule: Rule, path: str) -> Iterator[Found]:
             hint = did_you_mean(other, guard.tables, declared)
             yield (f"{path}.signal.{option}", f"no table {other!r} is declared", hint)
     for column in rule.signal.needs:
-        if not getattr(guard.tables[name], column):
+        if column == "review" and guard.tables[name].review is None:
+            what = f"{rule.signal.kind} needs the review policy of {name!r}, which has none"
+            hint = f"add review: {{score_below: 70%}} to tables.{name}."
+            yield (f"{path}.signal.table", what, hint)
+        elif not getattr(guard.tables[name], column):
             named = {"row_key": "key"}.get(column, column)
             yield (
                 f"{path}.signal.table",

@@ -23,6 +23,7 @@ from aiguard_dagster.core.spec.signals.hallucination import Hallucination
 from aiguard_dagster.core.spec.signals.labels import Labels
 from aiguard_dagster.core.spec.signals.latency import Latency
 from aiguard_dagster.core.spec.signals.metadata import Metadata
+from aiguard_dagster.core.spec.signals.overtrust import Overtrust
 from aiguard_dagster.core.spec.signals.pandera import Pandera
 from aiguard_dagster.core.spec.signals.performance import Performance
 from aiguard_dagster.core.spec.signals.reconcile import Reconcile
@@ -52,7 +53,8 @@ Signal = Annotated[
     | Latency
     | Errors
     | Trust
-    | Hallucination,
+    | Hallucination
+    | Overtrust,
     Field(discriminator="kind"),
 ]
 
@@ -73,6 +75,7 @@ __all__ = [
     "Layer",
     "Limits",
     "Metadata",
+    "Overtrust",
     "Pandera",
     "Performance",
     "Reconcile",

@@ -5,10 +5,10 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from aiguard_dagster.core.spec.base import Column
 from aiguard_dagster.core.spec.limits import Limit
 from aiguard_dagster.core.spec.signals.base import Columns, Found, Layer, Limits
 from aiguard_dagster.core.spec.signals.tallied import TalliedSignal
-from aiguard_dagster.core.spec.table import Column
 from aiguard_dagster.core.spoken import bound, joined, span
 
 Trait = Literal["hallucination", "groundedness", "refusal", "toxicity"]
