@@ -5,7 +5,7 @@ import narwhals as nw
 from aiguard_dagster.core.errors import MeasurementError
 from aiguard_dagster.core.words import with_hint
 from aiguard_dagster.signals.batch import Batch
-from aiguard_dagster.signals.columns import is_void, type_of
+from aiguard_dagster.signals.columns import has_values, type_of
 from aiguard_dagster.signals.moments import seconds_of, zone_of
 
 
@@ -16,7 +16,7 @@ def seconds_between(batch: Batch, first: str, then: str) -> nw.Expr:
         MeasurementError: A column is gone or holds no times, or only one of them has a time zone
             and it is not known how to read the other.
     """
-    if any(is_void(batch, name) for name in (first, then)):
+    if not all(is_time(batch, name) or has_values(batch, name) for name in (first, then)):
         return nw.lit(None, dtype=nw.Int64)
     zones = [zone_of(batch, name) for name in (first, then)]
     if None in zones and zones != [None, None] and batch.table.time_zone != "UTC":

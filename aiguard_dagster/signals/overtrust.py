@@ -7,7 +7,7 @@ from aiguard_dagster.core.spec import Overtrust
 from aiguard_dagster.core.spec.review import Review
 from aiguard_dagster.core.words import with_hint
 from aiguard_dagster.signals.batch import Batch, Frame, require
-from aiguard_dagster.signals.columns import family_of, is_void, known, plain, type_of
+from aiguard_dagster.signals.columns import family_of, has_values, known, plain, type_of
 from aiguard_dagster.signals.overtrust_reading import SUMS, read_overtrust
 from aiguard_dagster.signals.review import (
     reviewed_before,
@@ -136,13 +136,13 @@ def _correctness(signal: Overtrust, batch: Batch) -> dict[str, nw.Expr]:
     """Whether a row has a label, and whether its prediction misses it."""
     said, label = batch.table.prediction or "", batch.table.label or ""
     require(batch, said, label)
-    if is_void(batch, said) or is_void(batch, label):
-        return {}
     there = known(batch, said) & known(batch, label)
     numbers = all(family_of(type_of(batch, name)) == "numbers" for name in (said, label))
     if numbers:
         off = plain(batch, said).cast(nw.Float64) - plain(batch, label).cast(nw.Float64)
         miss = off.abs() > (signal.tolerance or 0.0)
+    elif not (has_values(batch, said) and has_values(batch, label)):
+        return {}
     elif signal.tolerance is not None:
         what = f"{said} and {label} are not both numbers, so none is near the other"
         raise MeasurementError(with_hint(what, "leave tolerance out."))

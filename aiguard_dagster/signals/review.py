@@ -8,7 +8,7 @@ from aiguard_dagster.core.spoken import percent
 from aiguard_dagster.core.words import with_hint
 from aiguard_dagster.signals.batch import Batch, require
 from aiguard_dagster.signals.clocks import is_time, seconds_between
-from aiguard_dagster.signals.columns import family_of, is_one_of, is_void, known, plain, type_of
+from aiguard_dagster.signals.columns import family_of, has_values, is_one_of, known, plain, type_of
 
 FALSE = nw.lit(value=False)
 
@@ -45,14 +45,14 @@ def was_reviewed(batch: Batch) -> nw.Expr:
         msg = with_hint("no column says what was reviewed", "add reviewed: to the table.")
         raise MeasurementError(msg)
     require(batch, name)
-    if is_void(batch, name):
-        return FALSE
     if is_time(batch, name):
         if batch.table.time is None:
             return known(batch, name)
         return known(batch, name) & ~_below_zero(seconds_between(batch, batch.table.time, name))
     if family_of(type_of(batch, name)) in {"truths", "numbers"}:
         return known(batch, name) & ~(plain(batch, name).cast(nw.Float64).fill_null(0.0) == 0)
+    if not has_values(batch, name):
+        return FALSE
     what = f"{name} holds {type_of(batch, name)}, which does not say whether it was reviewed"
     raise MeasurementError(with_hint(what, "keep true and false there, or the time of the review."))
 
