@@ -35,6 +35,7 @@ from aiguard_dagster.orchestration.build import build_guard_definitions
 from aiguard_dagster.orchestration.checks import build_quality_checks
 from aiguard_dagster.orchestration.engines import ProfileEngine
 from aiguard_dagster.orchestration.resources import MLflowResource, ProfileStore
+from aiguard_dagster.orchestration.review_queue import build_review_queue
 
 __all__ = [
     "AIGuardError",
@@ -68,6 +69,7 @@ __all__ = [
     "Values",
     "build_guard_definitions",
     "build_quality_checks",
+    "build_review_queue",
     "load_guards",
     "record_baseline",
 ]

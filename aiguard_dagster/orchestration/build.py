@@ -24,6 +24,7 @@ from aiguard_dagster.orchestration.resources import (
     ProfileStore,
     ResourceKeys,
 )
+from aiguard_dagster.orchestration.review_queue import review_queues
 from aiguard_dagster.orchestration.rollback import build_rollback_job
 from aiguard_dagster.orchestration.schedules import build_check_schedules
 from aiguard_dagster.orchestration.stop_rules import build_stop_rule_sensor
@@ -149,6 +150,10 @@ def guard_additions(
                     guard=guard, table=table, partitions=partitions[guard.name], keys=keys
                 )
             )
+        queues = review_queues(guard=guard, known=mine, clock=clock)
+        assets += queues.assets
+        checks += queues.checks
+        schedules += queues.schedules
         assets.append(_guard_asset(guard))
         if guard.model is not None:
             jobs.append(
