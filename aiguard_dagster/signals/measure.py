@@ -9,6 +9,7 @@ from typing import Any, assert_never
 from aiguard_dagster.core.errors import AIGuardError, MeasurementError
 from aiguard_dagster.core.spec import (
     Completeness,
+    Compliance,
     Cost,
     Custom,
     DeltaSignal,
@@ -32,6 +33,7 @@ from aiguard_dagster.core.verdicts import Evaluation, Measurement, Threshold, Ve
 from aiguard_dagster.signals.baseline import Baseline
 from aiguard_dagster.signals.batch import Batch, NoTableError
 from aiguard_dagster.signals.completeness import measure_completeness
+from aiguard_dagster.signals.compliance import measure_compliance
 from aiguard_dagster.signals.cost import measure_cost
 from aiguard_dagster.signals.custom import measure_custom
 from aiguard_dagster.signals.drift import measure_drift
@@ -53,6 +55,7 @@ from aiguard_dagster.signals.window import WindowProfiles
 Measure = Callable[[Any, Batch], tuple[Measurement, Threshold]]
 MEASURES: Mapping[type[SignalBase], Measure] = {
     Completeness: measure_completeness,
+    Compliance: measure_compliance,
     Custom: measure_custom,
     Expectations: measure_expectations,
     Freshness: measure_freshness,

@@ -49,12 +49,21 @@ def was_reviewed(batch: Batch) -> nw.Expr:
         if batch.table.time is None:
             return known(batch, name)
         return known(batch, name) & ~_below_zero(seconds_between(batch, batch.table.time, name))
+    return is_true(batch, name)
+
+
+def is_true(batch: Batch, name: str) -> nw.Expr:
+    """Whether a value is true, or a number that is not 0; what is missing is not.
+
+    Raises:
+        MeasurementError: The column is gone, or holds something else.
+    """
     if family_of(type_of(batch, name)) in {"truths", "numbers"}:
         return known(batch, name) & ~(plain(batch, name).cast(nw.Float64).fill_null(0.0) == 0)
     if not has_values(batch, name):
         return FALSE
-    what = f"{name} holds {type_of(batch, name)}, which does not say whether it was reviewed"
-    raise MeasurementError(with_hint(what, "keep true and false there, or the time of the review."))
+    what = f"{name} holds {type_of(batch, name)}, which is neither a truth nor a time"
+    raise MeasurementError(with_hint(what, "keep true and false there, or when it was."))
 
 
 def reviewed_before(batch: Batch) -> nw.Expr:

@@ -202,7 +202,7 @@ def test_what_moved_is_told_with_what_it_was():
     [
         ({"sure": "high"}, "sure holds String, and scores are numbers"),
         ({"amount": "many"}, "amount holds String, and min and max are numbers"),
-        ({"seen": "yes"}, "seen holds String, which does not say whether it was reviewed"),
+        ({"seen": "yes"}, "seen holds String, which is neither a truth nor a time"),
     ],
 )
 def test_columns_that_do_not_fit_the_policy_are_refused(columns, message):

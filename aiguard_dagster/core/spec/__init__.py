@@ -11,6 +11,7 @@ from aiguard_dagster.core.spec.limits import (
 )
 from aiguard_dagster.core.spec.signals import (
     Completeness,
+    Compliance,
     Cost,
     Custom,
     DataSignal,
@@ -43,6 +44,7 @@ __all__ = [
     "Action",
     "BaselineLimit",
     "Completeness",
+    "Compliance",
     "Cost",
     "Custom",
     "DataSignal",

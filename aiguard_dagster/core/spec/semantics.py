@@ -221,6 +221,8 @@ def _scored(guard: Guard, rule: Rule, path: str) -> Iterator[Found]:
 
 def _action(guard: Guard, rule: Rule, path: str) -> Iterator[Found]:
     hint, signal = "add model: {name: ...} to the guard", rule.signal
+    if signal.no_grace and rule.grace:
+        yield (f"{path}.grace", f"{signal.no_grace}: {signal.kind} has no grace", "take it out.")
     if signal.judges_data and rule.action is Action.ROLLBACK:
         what = f"{signal.kind} judges the data, which no other version of the model mends"
         yield (f"{path}.action", what, "use hold, or notify.")

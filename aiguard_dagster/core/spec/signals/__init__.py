@@ -13,6 +13,7 @@ from aiguard_dagster.core.spec.signals.base import (
     SignalBase,
 )
 from aiguard_dagster.core.spec.signals.completeness import Completeness
+from aiguard_dagster.core.spec.signals.compliance import Compliance
 from aiguard_dagster.core.spec.signals.cost import Cost
 from aiguard_dagster.core.spec.signals.custom import Custom
 from aiguard_dagster.core.spec.signals.drift import Drift
@@ -46,6 +47,7 @@ Signal = Annotated[
     | Skew
     | Labels
     | Metadata
+    | Compliance
     | Custom
     | Drift
     | Performance
@@ -61,6 +63,7 @@ Signal = Annotated[
 __all__ = [
     "IMPORT_PATTERN",
     "Completeness",
+    "Compliance",
     "Cost",
     "Custom",
     "DataSignal",
