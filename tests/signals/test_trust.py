@@ -3,10 +3,14 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 import pytest
 
+from aiguard_dagster.adapters.engines.grids import choose_grid
+from aiguard_dagster.adapters.engines.open import engine_of
 from aiguard_dagster.core.spec import Table, Trust
+from aiguard_dagster.core.spec.semantics import find_problems
 from aiguard_dagster.signals.trust_people import STEPS
 from tests.conformance.engines import LOCAL, as_spark
 from tests.conformance.warehouses import as_ibis_on_duckdb
+from tests.core.specs import guard_of
 from tests.signals.tallies import counted, read, told
 
 START = datetime(2026, 3, 1, 9)
@@ -299,3 +303,26 @@ def test_decisions_that_never_have_a_time_are_decisions_all_the_same(engine):
         tally = counted(trust(metric), TABLE, void, LOCAL[engine])
         assert tally.total("told") == 40
         assert not timed or tally.total("told", place="") == timed
+
+
+@pytest.mark.parametrize(
+    ("signal", "path"),
+    [
+        ({"kind": "trust", "by": ["who"]}, "by"),
+        ({"kind": "errors", "by": ["region", "who"]}, "by"),
+        ({"kind": "hallucination", "verdict": "wrong", "judge": "who"}, "judge"),
+        ({"kind": "drift", "columns": ["who"]}, "columns"),
+    ],
+)
+def test_the_column_of_people_is_no_segment(signal, path):
+    table = {"asset": "answers", "time": "at", "user": "who", "decision": "said", "status": "s"}
+    rule = {"signal": {"window": "7d", "table": "answers", **signal}, "limit": 0.5}
+    found = find_problems(guard_of(rule, tables={"answers": table}), file="guard.yaml")
+    assert [problem.path for problem in found] == [f"rules[0].signal.{path}"]
+    assert found[0].what == "'who' names people, of whom only hashes are kept"
+
+
+def test_people_and_requests_are_no_columns_of_a_grid():
+    grid = choose_grid(engine_of(MESSY), ANSWERS.model_copy(update={"decision": None}))
+    assert not {"who", "asked"} & set(grid.columns)
+    assert "region" in grid.columns

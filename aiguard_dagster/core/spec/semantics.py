@@ -101,6 +101,12 @@ def _table(guard: Guard, rule: Rule, path: str) -> Iterator[Found]:
             declared = f"the declared tables are {', '.join(guard.tables)}."
             hint = did_you_mean(other, guard.tables, declared)
             yield (f"{path}.signal.{option}", f"no table {other!r} is declared", hint)
+    for option in ("by", "columns", "judge"):
+        person, found = guard.tables[name].user, getattr(rule.signal, option, None) or ()
+        named = (found,) if isinstance(found, str) else tuple(found)
+        if person in named and not rule.signal.judges_data:
+            what = f"{person!r} names people, of whom only hashes are kept"
+            yield (f"{path}.signal.{option}", what, "choose another column.")
     for column in rule.signal.needs:
         if column == "review" and guard.tables[name].review is None:
             what = f"{rule.signal.kind} needs the review policy of {name!r}, which has none"
@@ -225,6 +231,8 @@ def _action(guard: Guard, rule: Rule, path: str) -> Iterator[Found]:
         yield (f"{path}.grace", f"{signal.no_grace}: {signal.kind} has no grace", "take it out.")
     if signal.judges_data and rule.action is Action.ROLLBACK:
         what = f"{signal.kind} judges the data, which no other version of the model mends"
+        if signal.no_grace:
+            what = f"{signal.kind} may speak of every version, so none is known to mend it"
         yield (f"{path}.action", what, "use hold, or notify.")
     if guard.model is not None:
         return
