@@ -103,8 +103,8 @@ def _table(guard: Guard, rule: Rule, path: str) -> Iterator[Found]:
             yield (f"{path}.signal.{option}", f"no table {other!r} is declared", hint)
     for option in ("by", "columns", "judge"):
         person, found = guard.tables[name].user, getattr(rule.signal, option, None) or ()
-        named = (found,) if isinstance(found, str) else tuple(found)
-        if person in named and not rule.signal.judges_data:
+        columns = (found,) if isinstance(found, str) else tuple(found)
+        if person in columns and not rule.signal.judges_data:
             what = f"{person!r} names people, of whom only hashes are kept"
             yield (f"{path}.signal.{option}", what, "choose another column.")
     for column in rule.signal.needs:
