@@ -57,7 +57,8 @@ def build_guard_definitions(
         minimum_interval_seconds: How often the two sensors may tick.
 
     Returns:
-        The user's definitions with the guards' checks, profile assets, sensors and rollback jobs.
+        The user's definitions with the guards' checks, profile assets, review queues, sensors and
+        rollback jobs.
 
     Raises:
         SpecError: A guard is wrong, an asset does not exist, two guards claim one model or name, or

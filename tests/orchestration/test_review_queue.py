@@ -258,3 +258,32 @@ def test_a_policy_that_nobody_could_follow_is_told_at_load():
     assert found["tables.decisions.review.inside.id"] == "it holds everything"
     assert found["tables.decisions.review.inside.sure"] == "a region is a range or a list"
     assert found["tables.decisions.review"].startswith("it needs the time column")
+
+
+def test_a_table_that_dagster_does_not_make_is_queued_from_its_source(tmp_path):
+    path = tmp_path / "decisions.parquet"
+    ROWS.write_parquet(path)
+    own = dg.Definitions(
+        assets=[dg.AssetSpec("decisions")], resources={"io_manager": dg.InMemoryIOManager()}
+    )
+    mine = guard(source={"kind": "parquet", "path": str(path)})
+    added = queue(own, mine)
+    result = dg.materialize(
+        [*added.assets, *added.asset_checks], resources=own.resources, raise_on_error=False
+    )
+    assert result.asset_value(QUEUE)["id"].to_list() == [3, 4, 5]
+    assert evaluation_of(result).metadata["aiguard/verdict"].value == "breach"
+    (schedule,) = added.schedules
+    assert [request.partition_key for request in schedule(dg.build_schedule_context())] == [None]
+
+
+def test_the_queue_of_a_partition_holds_its_own_rows(new_instance, tmp_path):
+    files = dg.FilesystemIOManager(base_dir=str(tmp_path))
+    own, held, _ = project(partitions_def=DAYS, manager=files)
+    definitions = build_guard_definitions(guards=[guard()], definitions=own, clock=Clock())
+    daemon = Daemon(definitions, new_instance(), log_level="ERROR")
+    keys = [dg.AssetKey("decisions"), QUEUE]
+    daemon.run(partition_key="2026-03-01", asset_selection=keys)
+    held["rows"] = ROWS.head(2).with_columns(pl.col("at") + timedelta(days=1), sure=0.1)
+    result = daemon.run(partition_key="2026-03-02", asset_selection=keys)
+    assert result.asset_value(QUEUE)["id"].to_list() == [1, 2]

@@ -9,6 +9,7 @@ from aiguard_dagster.core.spec.limits import (
     describe_limit,
     resolve_limit,
 )
+from aiguard_dagster.core.spec.review import Region, Review
 from aiguard_dagster.core.spec.signals import (
     Completeness,
     Compliance,
@@ -67,6 +68,8 @@ __all__ = [
     "Pandera",
     "Performance",
     "Reconcile",
+    "Region",
+    "Review",
     "Rule",
     "Schema",
     "Signal",
