@@ -49,6 +49,7 @@ def find_misfits(
     profiled = {signal.table for _, signal in delta_rules(guard)}
     for name, asset in known.items():
         is_checked = any(rule.signal.table == name for rule in guard.rules)
+        is_checked = is_checked or asset.table.review is not None
         misfits = [*_asset(asset, graph, is_checked=is_checked)]
         if not misfits:
             misfits = [*_partitions(asset, is_profiled=name in profiled), *_source(asset)]

@@ -89,7 +89,7 @@ def review_queues(*, guard: Guard, known: Mapping[str, KnownAsset], clock: Clock
     """The queues of a guard whose assets are known; nothing where no table has a policy."""
     found = Queues([], [], [])
     for name, table in guard.tables.items():
-        if table.review is not None and known[name].exists:
+        if table.review is not None:
             queue = _Queue(guard, name, table.review, known[name], clock)
             check = queue.check()
             found.assets.append(queue.asset())

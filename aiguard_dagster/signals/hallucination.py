@@ -10,7 +10,7 @@ from aiguard_dagster.core.spoken import percent
 from aiguard_dagster.core.verdicts import Part
 from aiguard_dagster.core.words import with_hint
 from aiguard_dagster.signals.batch import Batch, Frame, require
-from aiguard_dagster.signals.columns import known, plain, type_of
+from aiguard_dagster.signals.columns import known, plain, rounded, type_of
 from aiguard_dagster.signals.segments import FEWEST, worst_segments
 from aiguard_dagster.signals.tallied import PART, Counted, Kind, Reading, segments, text_of
 from aiguard_dagster.stats.agreement import Agreement, agreement
@@ -144,9 +144,9 @@ def _score(signal: Hallucination, batch: Batch, name: str) -> nw.Expr:
     score, there = plain(batch, name).cast(nw.Float64), known(batch, name)
     bad = nw.lit(value=False)
     if signal.below is not None:
-        bad = bad | (score < signal.below)
+        bad = bad | (score < rounded(signal.below, dtype))
     if signal.above is not None:
-        bad = bad | (score > signal.above)
+        bad = bad | (score > rounded(signal.above, dtype))
     sound = nw.when(bad).then(nw.lit(WRONG)).otherwise(nw.lit(RIGHT))
     finite = nw.when(score.is_finite()).then(sound).otherwise(nw.lit(STRANGE))
     return nw.when(there).then(finite).otherwise(nw.lit(UNJUDGED))

@@ -8,7 +8,15 @@ from aiguard_dagster.core.spoken import percent
 from aiguard_dagster.core.words import with_hint
 from aiguard_dagster.signals.batch import Batch, require
 from aiguard_dagster.signals.clocks import is_time, seconds_between
-from aiguard_dagster.signals.columns import family_of, has_values, is_one_of, known, plain, type_of
+from aiguard_dagster.signals.columns import (
+    family_of,
+    has_values,
+    is_one_of,
+    known,
+    plain,
+    rounded,
+    type_of,
+)
 
 FALSE = nw.lit(value=False)
 
@@ -103,12 +111,13 @@ def _scores(review: Review, batch: Batch) -> list[tuple[str, nw.Expr]]:
     score = plain(batch, name).cast(nw.Float64)
     cases = [("no score", ~known(batch, name))]
     if review.score_below is not None:
-        below = review.score_below
-        cases.append((f"score below {percent(below)}", (score < below).fill_null(value=False)))
+        below = score < rounded(review.score_below, dtype)
+        cases.append((f"score below {percent(review.score_below)}", below.fill_null(value=False)))
     if review.score_between is not None:
         low, high = review.score_between
-        between = ((score >= low) & (score <= high)).fill_null(value=False)
-        cases.append((f"score from {percent(low)} to {percent(high)}", between))
+        between = (score >= rounded(low, dtype)) & (score <= rounded(high, dtype))
+        text = f"score from {percent(low)} to {percent(high)}"
+        cases.append((text, between.fill_null(value=False)))
     return cases
 
 
@@ -119,10 +128,10 @@ def _inside(region: Region, batch: Batch, name: str) -> nw.Expr:
     if family_of(type_of(batch, name)) != "numbers":
         what = f"{name} holds {type_of(batch, name)}, and min and max are numbers"
         raise MeasurementError(with_hint(what, "give one_of, or name another column."))
-    value = plain(batch, name).cast(nw.Float64)
+    value, dtype = plain(batch, name).cast(nw.Float64), type_of(batch, name)
     inside = nw.lit(value=True)
     if region.min is not None:
-        inside = inside & (value >= region.min)
+        inside = inside & (value >= rounded(region.min, dtype))
     if region.max is not None:
-        inside = inside & (value <= region.max)
+        inside = inside & (value <= rounded(region.max, dtype))
     return inside.fill_null(value=False)

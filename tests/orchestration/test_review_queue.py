@@ -287,3 +287,16 @@ def test_the_queue_of_a_partition_holds_its_own_rows(new_instance, tmp_path):
     held["rows"] = ROWS.head(2).with_columns(pl.col("at") + timedelta(days=1), sure=0.1)
     result = daemon.run(partition_key="2026-03-02", asset_selection=keys)
     assert result.asset_value(QUEUE)["id"].to_list() == [1, 2]
+
+
+def test_a_policy_on_what_is_no_asset_is_told(tmp_path):
+    source = {"kind": "parquet", "path": str(tmp_path / "others.parquet")}
+    table = {"asset": "others", "time": "at", "score": "sure", "reviewed": "seen"}
+    loans = guard().model_dump(mode="json")
+    loans["tables"]["others"] = {**table, "review": REVIEW, "source": source}
+    own, *_ = project()
+    with pytest.raises(SpecError) as raised:
+        queue(own, Guard.model_validate(loans))
+    (problem,) = raised.value.problems
+    assert problem.path == "tables.others.asset"
+    assert problem.what == "the project has no asset 'others'"

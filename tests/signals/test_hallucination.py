@@ -195,3 +195,9 @@ def test_real_answers_judged_by_people_have_the_share_that_was_published():
     assert reading.value == pytest.approx(815 / 4_507)
     assert reading.interval == pytest.approx((0.1699, 0.1924), abs=5e-4)
     assert reading.coverage == 1.0
+
+
+def test_a_score_on_the_limit_is_right_in_single_precision_too():
+    scores = rows([0.7] * 40).with_columns(pl.col("wrong").cast(pl.Float32))
+    assert read(judged(below=0.7), TABLE, scores).value == 0.0
+    assert read(judged(above=0.7), TABLE, scores).value == 0.0

@@ -6,6 +6,7 @@ import pytest
 
 from aiguard_dagster.core.errors import MeasurementError
 from aiguard_dagster.core.spec import Overtrust, Table
+from aiguard_dagster.core.spec.review import Review
 from tests.conformance.engines import LOCAL, as_spark
 from tests.conformance.warehouses import as_ibis_on_duckdb
 from tests.signals.tallies import counted, read, told
@@ -243,3 +244,17 @@ def test_columns_without_any_value_are_no_reviews_and_no_truth(engine, metric):
     )
     assert tally.total("judged") == (0 if metric == "blind" else 100)
     assert tally.total("bad") == tally.total("judged")
+
+
+def test_a_score_on_the_limit_is_sure_enough_in_single_precision_too():
+    table = TABLE.model_copy(update={"review": Review.model_validate({"score_below": 0.7})})
+    found = rows(sure=[0.7, 0.699]).with_columns(pl.col("sure").cast(pl.Float32))
+    assert read(overtrust(), table, found).n == 50
+
+
+def test_scores_of_a_class_are_unsure_in_the_middle():
+    policy = Review.model_validate({"score_between": ["40%", "60%"]})
+    table = TABLE.model_copy(update={"review": policy})
+    found = read(overtrust(), table, rows(sure=[0.01, 0.4, 0.5, 0.6, 0.99, None]))
+    assert list(told(found))[:2] == ["score from 40% to 60%", "no score"]
+    assert found.n == 51 + 16

@@ -258,6 +258,8 @@ def test_a_long_baseline_has_no_more_people_than_its_windows():
     )
     signal = trust("adoption", eligible=18)
     assert read(signal, TABLE, before).value == pytest.approx(0.5)
+    full = visits({f"x{n}": [21, 27] for n in range(9)})
+    assert read(signal, TABLE, pl.concat([before, full])).value == pytest.approx(0.625)
 
 
 def test_adoption_after_a_release_is_told_by_days_beside_what_it_was():
@@ -326,3 +328,8 @@ def test_people_and_requests_are_no_columns_of_a_grid():
     grid = choose_grid(engine_of(MESSY), ANSWERS.model_copy(update={"decision": None}))
     assert not {"who", "asked"} & set(grid.columns)
     assert "region" in grid.columns
+
+
+def test_times_of_nobody_lower_the_coverage():
+    said = rows(["accepted"] * 40, [*people(30), *[None] * 10])
+    assert read(trust("time_to_decision"), TABLE, said).coverage == pytest.approx(0.75)
