@@ -1,6 +1,6 @@
 """Sums by person: each person counts once, and of very many a fair sample is kept.
 
-A person's key is a hash in hexadecimal, so keeping those whose last bits are zero is a sample that
+A person's key is a hash in hexadecimal, so keeping those whose last bits are ones is a sample that
 is drawn by no behaviour, and the same on every day.
 """
 
@@ -29,7 +29,7 @@ def thin(tally: Tally, people: Iterable[str], *, most: int = MOST_NAMED) -> Tall
 
     >>> tally = Tally(keys=("user",), sums=("rows",), groups={(c,): (1,) for c in "01234567"})
     >>> thin(tally, ["user"], most=4).groups
-    {('0',): (1,), ('…1',): (4,), ('2',): (1,), ('4',): (1,), ('6',): (1,)}
+    {('…1',): (4,), ('1',): (1,), ('3',): (1,), ('5',): (1,), ('7',): (1,)}
     """
     for key in people:
         place = tally.keys.index(key)
@@ -45,7 +45,8 @@ def _kept(person: str, halvings: int) -> bool:
     """Whether a key names a person who is in the sample."""
     if not person or person.startswith(OTHER):
         return False
-    return int(person, 16) % (1 << halvings) == 0
+    # Its last bits are ones; no number has ones without end, so halving ends.
+    return (int(person, 16) + 1) % (1 << halvings) == 0
 
 
 def _without(tally: Tally, place: int, halvings: int) -> Tally:

@@ -59,3 +59,10 @@ def test_who_does_everything_a_thousand_times_changes_no_mean(shares):
 
 def test_of_nobody_there_is_no_mean():
     assert person_mean(People(sums={"a": {"a": 0, "b": 0}}), "a", "b").value is None
+
+
+def test_one_person_of_more_groups_than_are_kept_is_left_out_like_anyone():
+    tally = tally_of({("ff", "eu"): (1, 1), ("ff", "us"): (1, 1), ("00", "eu"): (1, 1)})
+    thinned = thin(tally, ["user"], most=1)
+    assert thinned.total("rows") == 3
+    assert people_of(thinned, "user").sums == {}
