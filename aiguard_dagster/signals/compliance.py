@@ -1,6 +1,7 @@
 """The stops that stand: who raised each, why, and since when."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import narwhals as nw
 
@@ -10,7 +11,7 @@ from aiguard_dagster.core.verdicts import Measurement, Part, Threshold
 from aiguard_dagster.signals.batch import Batch, column, require
 from aiguard_dagster.signals.clocks import is_time, seconds_between
 from aiguard_dagster.signals.columns import has_values, known
-from aiguard_dagster.signals.moments import START, seconds_of
+from aiguard_dagster.signals.moments import START, seconds_of, zone_of
 from aiguard_dagster.signals.review import is_true
 from aiguard_dagster.signals.tallied import text_of
 
@@ -78,17 +79,21 @@ def _in_rows(signal: Compliance, batch: Batch) -> tuple[int, int, list[Stop], li
         Stop(
             by=str(by),
             why=str(why),
-            since=START + timedelta(seconds=int(at)) if has_time and at is not None else None,
+            since=_moment(batch, int(at)) if has_time and at is not None else None,
             version=str(about),
         )
         for by, why, at, about in picked.iter_rows()
     ]
-    return (
-        standing,
-        rows,
-        stops,
-        [note for note, n in zip(notes, (doubted, early), strict=True) if n],
-    )
+    said = [note for note, number in zip(notes, (doubted, early), strict=True) if number]
+    return standing, rows, stops, said
+
+
+def _moment(batch: Batch, seconds: int) -> datetime:
+    """When a row was; naive times are in the table's zone."""
+    clock = START + timedelta(seconds=seconds)
+    if zone_of(batch, batch.table.time or "") is not None:
+        return clock
+    return clock.replace(tzinfo=ZoneInfo(batch.table.time_zone)).astimezone(UTC)
 
 
 def _lifted(signal: Compliance, batch: Batch) -> tuple[nw.Expr, nw.Expr]:

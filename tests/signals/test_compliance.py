@@ -132,3 +132,10 @@ def test_stops_may_come_from_elsewhere_alone(options):
     (rule,) = guard_of({"signal": signal}).rules
     assert not rule.signal.reads_rows
     assert not list(rule.signal.problems())
+
+
+def test_since_when_is_told_in_utc_whatever_zone_the_table_is_in():
+    berlin = TABLE.model_copy(update={"time_zone": "Europe/Berlin"})
+    assert "since 2026-02-28 09:00 UTC" in told(judged(ROWS, table=berlin))[0][1]
+    aware = ROWS.with_columns(pl.col("at").dt.replace_time_zone("Asia/Kolkata"))
+    assert "since 2026-02-28 04:30 UTC" in told(judged(aware, table=berlin))[0][1]
