@@ -71,6 +71,7 @@ class Measurement:
         parts: The few columns that explain the value, worst first.
         note: Why there is no value, or anything a reader must know; empty if nothing.
         facts: JSON values that later evaluations of the same rule compare with; never rows.
+        interval: The ends of the value's 95 % interval; None where it is not known.
     """
 
     value: float | None
@@ -81,6 +82,7 @@ class Measurement:
     parts: tuple[Part, ...] = ()
     note: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict)
+    interval: tuple[float, float] | None = None
 
 
 MANY = 10
@@ -190,6 +192,13 @@ def judge(
     source = f"{threshold.source}, " if threshold.source else ""
     told = (
         f"{threshold.show(measurement.value)} {sign} {threshold.show(threshold.value)}"
-        f" ({source}n={measurement.n:,})"
+        f" ({source}{_interval(measurement, threshold)}n={measurement.n:,})"
     )
     return (Verdict.BREACH if breach else Verdict.OK), told
+
+
+def _interval(measurement: Measurement, threshold: Threshold) -> str:
+    if measurement.interval is None:
+        return ""
+    low, high = (threshold.show(end) for end in measurement.interval)
+    return f"95% interval {low} to {high}, "

@@ -23,6 +23,7 @@ from aiguard_dagster.orchestration.resources import (
     ProfileStore,
     ResourceKeys,
 )
+from aiguard_dagster.orchestration.review_queue import review_queues
 from aiguard_dagster.orchestration.rollback import build_rollback_job
 from aiguard_dagster.orchestration.schedules import build_check_schedules
 from aiguard_dagster.orchestration.stop_rules import build_stop_rule_sensor
@@ -55,7 +56,8 @@ def build_guard_definitions(
         minimum_interval_seconds: How often the two sensors may tick.
 
     Returns:
-        The user's definitions with the guards' checks, profile assets, sensors and rollback jobs.
+        The user's definitions with the guards' checks, profile assets, review queues, sensors and
+        rollback jobs.
 
     Raises:
         SpecError: A guard is wrong, an asset does not exist, two guards claim one model or name, or
@@ -148,6 +150,10 @@ def guard_additions(
                     guard=guard, table=table, partitions=partitions[guard.name], keys=keys
                 )
             )
+        queues = review_queues(guard=guard, known=mine, clock=clock)
+        assets += queues.assets
+        checks += queues.checks
+        schedules += queues.schedules
         assets.append(_guard_asset(guard))
         if guard.model is not None:
             jobs.append(

@@ -12,6 +12,7 @@ from aiguard_dagster.core.calendars import midnight, zone_of
 from aiguard_dagster.core.errors import MeasurementError
 from aiguard_dagster.core.lifecycle import Point
 from aiguard_dagster.core.spec import AbsoluteLimit, DataSignal, Limit, Table
+from aiguard_dagster.core.stops import Stop
 from aiguard_dagster.core.verdicts import Threshold, Unit, Window
 from aiguard_dagster.signals.baseline import TableBaseline
 from aiguard_dagster.stats.grid import Grid
@@ -70,6 +71,7 @@ class Batch:
         accepted: Gives what the champion's baseline recorded of this table.
         signature: Gives the champion's input columns and short type names.
         past: Gives the rule's evaluations of earlier batches, in event time.
+        stops: Gives the stops that were raised outside the rows.
         other: Gives another table of the guard, for the same partition.
         grid: What the champion's baseline counts on; empty where there is none.
     """
@@ -84,6 +86,7 @@ class Batch:
     accepted: Callable[[], TableBaseline] = _nobody
     signature: Callable[[], Mapping[str, str]] = _nobody
     past: Callable[[], Sequence[Point]] = tuple
+    stops: Callable[[], Sequence[Stop]] = _nobody
     other: Callable[[str], "Batch"] = lambda _: _nobody()
     grid: Grid = field(default_factory=Grid)
 

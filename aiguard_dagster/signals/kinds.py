@@ -9,11 +9,14 @@ from aiguard_dagster.core.spec import (
     Cost,
     Errors,
     EstimatedPerformance,
+    Hallucination,
     Latency,
     OutOfDistribution,
+    Overtrust,
     Performance,
     TalliedSignal,
     Tokens,
+    Trust,
 )
 from aiguard_dagster.signals.accelerator import ACCELERATOR
 from aiguard_dagster.signals.agents import AGENTS
@@ -21,23 +24,29 @@ from aiguard_dagster.signals.calibration import CALIBRATION
 from aiguard_dagster.signals.cost import COST
 from aiguard_dagster.signals.errors import ERRORS
 from aiguard_dagster.signals.estimated_performance import ESTIMATED_PERFORMANCE
+from aiguard_dagster.signals.hallucination import HALLUCINATION
 from aiguard_dagster.signals.latency import LATENCY
 from aiguard_dagster.signals.out_of_distribution import OUT_OF_DISTRIBUTION
+from aiguard_dagster.signals.overtrust import OVERTRUST
 from aiguard_dagster.signals.performance import PERFORMANCE
 from aiguard_dagster.signals.tallied import Kind
 from aiguard_dagster.signals.tokens import TOKENS
+from aiguard_dagster.signals.trust import TRUST
 
 KINDS: Mapping[type[TalliedSignal], Kind] = {
     Accelerator: ACCELERATOR,
     Agents: AGENTS,
-    Cost: COST,
     Calibration: CALIBRATION,
+    Cost: COST,
     Errors: ERRORS,
     EstimatedPerformance: ESTIMATED_PERFORMANCE,
+    Hallucination: HALLUCINATION,
     Latency: LATENCY,
-    Tokens: TOKENS,
     OutOfDistribution: OUT_OF_DISTRIBUTION,
+    Overtrust: OVERTRUST,
     Performance: PERFORMANCE,
+    Tokens: TOKENS,
+    Trust: TRUST,
 }
 
 

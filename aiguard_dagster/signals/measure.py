@@ -9,6 +9,7 @@ from typing import Any
 from aiguard_dagster.core.errors import AIGuardError, MeasurementError
 from aiguard_dagster.core.spec import (
     Completeness,
+    Compliance,
     Custom,
     DeltaSignal,
     Drift,
@@ -29,6 +30,7 @@ from aiguard_dagster.core.spec.signals import SignalBase
 from aiguard_dagster.core.verdicts import Evaluation, Measurement, Threshold, Verdict, judge
 from aiguard_dagster.signals.batch import Batch, NoTableError
 from aiguard_dagster.signals.completeness import measure_completeness
+from aiguard_dagster.signals.compliance import measure_compliance
 from aiguard_dagster.signals.custom import measure_custom
 from aiguard_dagster.signals.drift import measure_drift
 from aiguard_dagster.signals.drift_reference import DriftReference
@@ -48,6 +50,7 @@ from aiguard_dagster.signals.window import WindowProfiles
 Measure = Callable[[Any, Batch], tuple[Measurement, Threshold]]
 MEASURES: Mapping[type[SignalBase], Measure] = {
     Completeness: measure_completeness,
+    Compliance: measure_compliance,
     Custom: measure_custom,
     Expectations: measure_expectations,
     Freshness: measure_freshness,

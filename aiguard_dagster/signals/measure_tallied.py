@@ -116,6 +116,7 @@ def measure_tallied(
         coverage=current.partition_coverage * found.coverage * share,
         parts=found.parts,
         note=found.note,
+        interval=found.interval,
     )
     return measurement, threshold_of(signal, limit, found, reference)
 

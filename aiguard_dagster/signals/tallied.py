@@ -63,6 +63,7 @@ class Reading:
         note: What a reader must know; empty if nothing.
         unit: How values are written.
         variance: Of the value, by chance alone; None where it is not known.
+        interval: The ends of its 95 % interval; None where it is not known.
     """
 
     value: float | None
@@ -72,6 +73,7 @@ class Reading:
     note: str = ""
     unit: Unit = "number"
     variance: float | None = None
+    interval: tuple[float, float] | None = None
 
 
 Count = Callable[[Any, Batch, nw.Expr], Counted]

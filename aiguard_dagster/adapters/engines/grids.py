@@ -103,6 +103,7 @@ def _counted(families: Mapping[str, Family], table: Table, also: Sequence[str]) 
             if name and name not in own and families.get(name, "other") != "other"
         ]
     meta = {table.time, table.label, table.model_version, table.cost, table.latency, *table.key}
+    meta |= {table.user, table.request}  # Of people only hashes are kept.
     return [
         name
         for name, family in families.items()

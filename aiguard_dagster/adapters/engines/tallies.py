@@ -14,6 +14,7 @@ from aiguard_dagster.signals.columns import type_of
 from aiguard_dagster.signals.kinds import kind_of
 from aiguard_dagster.signals.moments import START, seconds_of
 from aiguard_dagster.signals.tallied import PART, Counted
+from aiguard_dagster.stats.people import thin
 from aiguard_dagster.stats.tally import OTHER, Tally, fold, tally_of
 
 DAY_SECONDS = 86_400
@@ -68,7 +69,10 @@ def _collected(counted: Counted, *, days: bool) -> dict[Key, Tally]:
     keys = (*counted.keys, *([counted.each_key] if counted.each_key else []))
     sums = (*counted.sums, *counted.each_sums)
     return {
-        part: fold(tally_of(keys, sums, _hashed(counted, found)), apart=counted.apart)
+        part: fold(
+            thin(tally_of(keys, sums, _hashed(counted, found)), counted.hashed),
+            apart=counted.apart,
+        )
         for part, found in rows.items()
     }
 

@@ -4,11 +4,11 @@ from typing import Annotated
 
 from pydantic import Field
 
-from aiguard_dagster.core.spec.base import Spec, Zone
+from aiguard_dagster.core.spec.base import Column, Spec, Zone
+from aiguard_dagster.core.spec.review import Review
 from aiguard_dagster.core.spec.sources import Source
 
 ASSET_PATTERN = r"^[^/\s][^/]*(/[^/]+)*$"
-Column = Annotated[str, Field(min_length=1)]
 
 
 class Table(Spec):
@@ -75,6 +75,8 @@ class Table(Spec):
     """The column with how long work waited for the accelerator, or how much of it did."""
     answered: Column | None = None
     """The column with how many predictions the accelerator made in the row's time."""
+    review: Review | None = None
+    """The confidence policy: which outputs a person must review, and within how long."""
     time_zone: Zone = "UTC"
     """Where naive times of the time column are meant, such as ``America/New_York``."""
     source: Source | None = None

@@ -16,6 +16,7 @@ from aiguard_dagster.core.spec.signals.base import (
 )
 from aiguard_dagster.core.spec.signals.calibration import Calibration
 from aiguard_dagster.core.spec.signals.completeness import Completeness
+from aiguard_dagster.core.spec.signals.compliance import Compliance
 from aiguard_dagster.core.spec.signals.cost import Cost
 from aiguard_dagster.core.spec.signals.custom import Custom
 from aiguard_dagster.core.spec.signals.drift import Drift
@@ -23,10 +24,12 @@ from aiguard_dagster.core.spec.signals.errors import Errors
 from aiguard_dagster.core.spec.signals.estimated_performance import EstimatedPerformance
 from aiguard_dagster.core.spec.signals.expectations import Expectations
 from aiguard_dagster.core.spec.signals.freshness import Freshness
+from aiguard_dagster.core.spec.signals.hallucination import Hallucination
 from aiguard_dagster.core.spec.signals.labels import Labels
 from aiguard_dagster.core.spec.signals.latency import Latency
 from aiguard_dagster.core.spec.signals.metadata import Metadata
 from aiguard_dagster.core.spec.signals.out_of_distribution import OutOfDistribution
+from aiguard_dagster.core.spec.signals.overtrust import Overtrust
 from aiguard_dagster.core.spec.signals.pandera import Pandera
 from aiguard_dagster.core.spec.signals.performance import Performance
 from aiguard_dagster.core.spec.signals.reconcile import Reconcile
@@ -34,6 +37,7 @@ from aiguard_dagster.core.spec.signals.schema import Schema
 from aiguard_dagster.core.spec.signals.skew import Skew
 from aiguard_dagster.core.spec.signals.tallied import TalliedSignal
 from aiguard_dagster.core.spec.signals.tokens import Tokens
+from aiguard_dagster.core.spec.signals.trust import Trust
 from aiguard_dagster.core.spec.signals.unique import Unique
 from aiguard_dagster.core.spec.signals.values import Values
 
@@ -49,6 +53,7 @@ Signal = Annotated[
     | Skew
     | Labels
     | Metadata
+    | Compliance
     | Custom
     | Drift
     | Performance
@@ -60,7 +65,10 @@ Signal = Annotated[
     | Tokens
     | Calibration
     | EstimatedPerformance
-    | OutOfDistribution,
+    | OutOfDistribution
+    | Trust
+    | Hallucination
+    | Overtrust,
     Field(discriminator="kind"),
 ]
 
@@ -70,6 +78,7 @@ __all__ = [
     "Agents",
     "Calibration",
     "Completeness",
+    "Compliance",
     "Cost",
     "Custom",
     "DataSignal",
@@ -79,12 +88,14 @@ __all__ = [
     "EstimatedPerformance",
     "Expectations",
     "Freshness",
+    "Hallucination",
     "Labels",
     "Latency",
     "Layer",
     "Limits",
     "Metadata",
     "OutOfDistribution",
+    "Overtrust",
     "Pandera",
     "Performance",
     "Reconcile",
@@ -94,6 +105,7 @@ __all__ = [
     "Skew",
     "TalliedSignal",
     "Tokens",
+    "Trust",
     "Unique",
     "Values",
 ]

@@ -113,6 +113,16 @@ class SignalBase(Spec):
         return ""
 
     @property
+    def no_grace(self) -> str:
+        """Why its rule has no grace window; empty when it may have one."""
+        return ""
+
+    @property
+    def needs_all_rows(self) -> str:
+        """Why its table must have no partitions; empty when it may have some."""
+        return ""
+
+    @property
     def imports(self) -> dict[str, str]:
         """Import paths of the user's own code, by the option that names them."""
         return {}
