@@ -8,8 +8,16 @@ from aiguard_dagster.core.durations import Percentage, format_duration
 from aiguard_dagster.core.errors import Problem
 from aiguard_dagster.core.spec.guard import Action, Guard, Rule
 from aiguard_dagster.core.spec.limits import AbsoluteLimit, BaselineLimit, FalseAlarmLimit
-from aiguard_dagster.core.spec.signals import Custom, DeltaSignal, Drift, Performance
+from aiguard_dagster.core.spec.signals import (
+    KINDS_OF_TRACES,
+    Custom,
+    DeltaSignal,
+    Drift,
+    Performance,
+    TalliedSignal,
+)
 from aiguard_dagster.core.spec.signals.drift import SHORTEST
+from aiguard_dagster.core.spec.sources import TRACE_COLUMNS, TraceSource
 from aiguard_dagster.core.words import did_you_mean
 
 Found = tuple[str, str, str]
@@ -84,6 +92,13 @@ def _table(guard: Guard, rule: Rule, path: str) -> Iterator[Found]:
             declared = f"the declared tables are {', '.join(guard.tables)}."
             hint = did_you_mean(other, guard.tables, declared)
             yield (f"{path}.signal.{option}", f"no table {other!r} is declared", hint)
+        elif guard.tables[other].traces:
+            hint = "give a table of rows."
+            yield (f"{path}.signal.{option}", f"{other} is traces, which have no rows", hint)
+    source = guard.tables[name].traces
+    if source is not None:
+        yield from _traces(rule, source, f"{path}.signal")
+        return
     for column in rule.signal.needs:
         if not getattr(guard.tables[name], column):
             named = {"row_key": "key"}.get(column, column)
@@ -92,6 +107,24 @@ def _table(guard: Guard, rule: Rule, path: str) -> Iterator[Found]:
                 f"{rule.signal.kind} needs the {named} column of {name!r}, which names none",
                 f"add {named}: and the column's name to tables.{name}.",
             )
+
+
+def _traces(rule: Rule, source: TraceSource, path: str) -> Iterator[Found]:
+    """What a tracking server cannot count."""
+    signal = rule.signal
+    if not isinstance(signal, TalliedSignal) or not signal.traced:
+        what = f"{signal.kind} cannot be measured on traces"
+        hint = f"on traces there are {', '.join(KINDS_OF_TRACES)}; use a table of rows for others."
+        yield (f"{path}.table", what, hint)
+        return
+    name = TRACE_COLUMNS["template"]
+    if others := [column for column in getattr(signal, "by", None) or () if column != name]:
+        what = f"traces are not counted by {others[0]}"
+        yield (f"{path}.by", what, f"the only segment of traces is {name}.")
+    if signal.window % source.every:
+        window, every = format_duration(signal.window), format_duration(source.every)
+        what = f"{window} is no multiple of {every}, which traces are counted by"
+        yield (f"{path}.window", what, "change it, or every: of the source.")
 
 
 def _options(rule: Rule, path: str) -> Iterator[Found]:

@@ -1,6 +1,6 @@
 """What can be measured: one model a kind, one file a kind, told apart by ``kind``."""
 
-from typing import Annotated
+from typing import Annotated, get_args
 
 from pydantic import Field
 
@@ -52,8 +52,18 @@ Signal = Annotated[
     Field(discriminator="kind"),
 ]
 
+KINDS_OF_TRACES = tuple(
+    sorted(
+        kind.model_fields["kind"].default
+        for kind in get_args(get_args(Signal)[0])
+        if issubclass(kind, TalliedSignal) and kind.traced
+    )
+)
+"""The kinds that can be measured on traces."""
+
 __all__ = [
     "IMPORT_PATTERN",
+    "KINDS_OF_TRACES",
     "Completeness",
     "Cost",
     "Custom",

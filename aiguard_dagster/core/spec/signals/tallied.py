@@ -1,7 +1,7 @@
 """Base of the kinds that are measured from sums by group."""
 
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema
 
@@ -41,8 +41,15 @@ FirstDays = Annotated[
 ]
 
 
+TracePiece = Literal["requests", "latency", "tokens", "cost", "feedback"]
+"""What a tracking server can be asked to count of traces."""
+
+
 class TalliedSignal(DeltaSignal):
     """Base of the kinds that are measured from sums by group, counted once a batch."""
+
+    traced: ClassVar[frozenset[TracePiece]] = frozenset()
+    """What must be counted of traces to measure it; empty where traces cannot tell."""
 
     baseline: FirstDays | None = None
     """``first 14d`` compares with the champion's own first days in production, where they are the
