@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from functools import partial
-from typing import NamedTuple
 
 import dagster as dg
 
@@ -18,14 +17,17 @@ from aiguard_dagster.adapters.dagster.history import materialized, read_evaluati
 from aiguard_dagster.adapters.mlflow.registry import ModelRegistry
 from aiguard_dagster.core.champions import Reign, champion_at
 from aiguard_dagster.core.durations import format_duration
-from aiguard_dagster.core.errors import MeasurementError
+from aiguard_dagster.core.errors import AIGuardError, MeasurementError
 from aiguard_dagster.core.spec import AbsoluteLimit, DeltaSignal, Drift, Guard, Rule, TalliedSignal
 from aiguard_dagster.core.verdicts import Evaluation, Measurement, Verdict, Window
 from aiguard_dagster.core.words import with_hint
 from aiguard_dagster.orchestration.accepted import Accepted, baseline_mark, load_accepted
+from aiguard_dagster.orchestration.batches import Batch
 from aiguard_dagster.orchestration.keys import check_key, delta_rules, profile_key
 from aiguard_dagster.orchestration.partitions import Partitions, window_of
 from aiguard_dagster.orchestration.resources import ProfileStore
+from aiguard_dagster.orchestration.traced import MOST_JUDGED as MOST_TRACED
+from aiguard_dagster.orchestration.traced import TracedTable
 from aiguard_dagster.signals.drift_reference import DriftReference
 from aiguard_dagster.signals.measure import evaluate_tallied, evaluate_window, failed
 from aiguard_dagster.signals.measure_tallied import Reference, reference_of
@@ -36,14 +38,6 @@ from aiguard_dagster.stats.tally import merge_tallies
 
 MOST_JUDGED = 1_000
 """Newest partitions that a rule is judged on; well below what is read back of its history."""
-
-
-class Batch(NamedTuple):
-    """One profile that exists: its partition, window and storage id."""
-
-    key: str
-    window: Window
-    storage_id: int
 
 
 class DeltaEvaluator:
@@ -57,6 +51,7 @@ class DeltaEvaluator:
         instance: dg.DagsterInstance,
         registry: ModelRegistry,
         store: ProfileStore,
+        now: datetime,
     ) -> None:
         self._guard = guard
         self._partitions = partitions
@@ -70,9 +65,24 @@ class DeltaEvaluator:
         self.errors = 0
         self._reigns: tuple[Reign, ...] = registry.reigns()
         self._batches: dict[str, list[Batch]] = {}
+        self._traced = {
+            name: TracedTable(
+                guard=guard,
+                table=name,
+                source=table.traces,
+                registry=registry,
+                reigns=self._reigns,
+                champion=self.champion,
+                now=now,
+            )
+            for name, table in guard.tables.items()
+            if table.traces
+        }
 
     def batches(self, table: str) -> list[Batch]:
-        """The profiles of a table that exist, in event time."""
+        """The batches of a table that were counted, in event time."""
+        if table in self._traced:
+            return self._traced[table].batches
         if table not in self._batches:
             found = materialized(self._instance, profile_key(self._guard, table))
             windows = [(p, window_of(self._partitions[table], p), at) for p, at in found.items()]
@@ -86,7 +96,12 @@ class DeltaEvaluator:
         mark = self._baseline_mark(self.champion) if self.champion else None
         reigns = [str(reign) for reign in self._reigns]
         inputs: list[object] = [self._guard.model_dump_json(), self.champion, mark, reigns]
-        inputs += [[(b.key, b.storage_id) for b in self.batches(table)] for table in tables]
+        inputs += [
+            self._traced[table].signature
+            if table in self._traced
+            else [(b.key, b.mark) for b in self.batches(table)]
+            for table in tables
+        ]
         return _digest(inputs)
 
     def due(self, rule: Rule, signal: DeltaSignal) -> Iterator[Evaluation]:
@@ -97,7 +112,8 @@ class DeltaEvaluator:
         """
         stored = read_evaluations(self._instance, check_key(self._guard, rule))
         judged = {found.point.as_of: found for found in stored}
-        for batch in self.batches(signal.table)[-MOST_JUDGED:]:
+        most = MOST_TRACED if signal.table in self._traced else MOST_JUDGED
+        for batch in self.batches(signal.table)[-most:]:
             as_of = batch.window.end
             before = judged.get(as_of)
             if before and self.champion_at(as_of) != self.champion:
@@ -130,13 +146,14 @@ class DeltaEvaluator:
         held = self._in_window(signal, as_of)
         try:
             profiles = [self._profile(signal.table, batch.key) for batch in held]
-        except MeasurementError as error:
+        except AIGuardError as error:
             return failed(rule, nothing, error, subject=champion)
         current = WindowProfiles(
             window=window,
             batches=profiles,
             expected=self._expected(signal, window),
             champion=champion,
+            silent=signal.table in self._traced,
         )
         if isinstance(signal, TalliedSignal):
             name = tally_name(signal, self._guard.tables[signal.table])
@@ -148,8 +165,10 @@ class DeltaEvaluator:
 
     def on_other_grids(self, rule: Rule, signal: DeltaSignal) -> list[str]:
         """The newest window's partitions whose profile is damaged or not on the champion's grid."""
+        if signal.table in self._traced or self.champion is None:
+            return []
         batches = self.batches(signal.table)
-        if not batches or self.champion is None:
+        if not batches:
             return []
         if isinstance(signal, TalliedSignal):
             name = tally_name(signal, self._guard.tables[signal.table])
@@ -201,6 +220,7 @@ class DeltaEvaluator:
             batches=[self._profile(signal.table, batch.key) for batch in held],
             expected=self._expected(signal, window),
             champion=self.champion_at(as_of) or "",
+            silent=signal.table in self._traced,
         )
         if parts.partition_coverage < signal.min_coverage:
             msg = f"of the {told} only {parts.partition_coverage:.0%} of the partitions are there"
@@ -242,6 +262,9 @@ class DeltaEvaluator:
         ]
 
     def _expected(self, signal: DeltaSignal, window: Window) -> int:
+        if signal.table in self._traced:
+            every = self._traced[signal.table].source.every
+            return max(1, round((window.end - window.start) / every))
         partitions_def = self._partitions[signal.table]
         if not isinstance(partitions_def, dg.TimeWindowPartitionsDefinition):
             return 1
@@ -251,13 +274,15 @@ class DeltaEvaluator:
     def _fingerprint(self, rule: Rule, signal: DeltaSignal, as_of: datetime) -> str:
         champion = self.champion_at(as_of)
         mark = self._baseline_mark(champion) if champion else None
-        held = [(b.key, b.storage_id) for b in self._in_window(signal, as_of)]
+        held = [(b.key, b.mark) for b in self._in_window(signal, as_of)]
         if isinstance(signal, TalliedSignal) and signal.baseline:
             first = self._first_window(signal.baseline, as_of)
-            held += [(b.key, b.storage_id) for b in (self._within(signal, first) if first else [])]
+            held += [(b.key, b.mark) for b in (self._within(signal, first) if first else [])]
         return _digest([rule.model_dump_json(), champion, mark, held])
 
     def _profile(self, table: str, key: str) -> BatchProfile:
+        if table in self._traced:
+            return self._traced[table].profile(key)
         if (table, key) not in self._profiles:
             loaded = self._store.load(profile_key(self._guard, table), key)
             self._profiles[table, key] = loaded

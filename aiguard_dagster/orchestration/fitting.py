@@ -51,7 +51,8 @@ def find_misfits(
         is_checked = any(rule.signal.table == name for rule in guard.rules)
         misfits = [*_asset(asset, graph, is_checked=is_checked)]
         if not misfits:
-            misfits = [*_partitions(asset, is_profiled=name in profiled), *_source(asset)]
+            is_profiled = name in profiled and asset.table.traces is None
+            misfits = [*_partitions(asset, is_profiled=is_profiled), *_source(asset)]
             misfits += _schedule(asset)
         found += [(f"tables.{name}.{below}", what, hint) for below, what, hint in misfits]
     for position, rule in enumerate(guard.rules):
@@ -70,8 +71,8 @@ def find_misfits(
 
 
 def _asset(asset: KnownAsset, graph: Graph, *, is_checked: bool) -> Iterator[Found]:
-    """An asset that does not exist; a source may be compared with that is none."""
-    if asset.exists or (asset.table.source is not None and not is_checked):
+    """An asset that does not exist; traces get one, and a source may be read that is none."""
+    if asset.exists or asset.table.traces or (asset.table.source is not None and not is_checked):
         return
     keys = sorted(key.to_user_string() for key in graph.get_all_asset_keys())
     wanted = asset.table.asset
@@ -91,14 +92,14 @@ def _partitions(asset: KnownAsset, *, is_profiled: bool) -> Iterator[Found]:
 
 
 def _source(asset: KnownAsset) -> Iterator[Found]:
-    if asset.table.source is None:
+    if asset.table.row_source is None:
         return
     from aiguard_dagster.adapters.tables.sources import find_source_problems
 
     yield from (
         (f"source{'.' if below else ''}{below}", what, hint)
         for below, what, hint in find_source_problems(
-            asset.table.source,
+            asset.table.row_source,
             asset.table,
             dimensions=dimension_names(asset.partitions_def),
             has_time=time_partitions(asset.partitions_def) is not None,

@@ -75,7 +75,10 @@ def latency_of(signal: Latency, counts: TraceCounts) -> Tally:
         late = quantiles.n - quantiles.at_most(signal.objective) if signal.objective else 0
         for place, rows in (
             *((key, rows) for key, rows in ((NEGATIVE, negative), (ZERO, zero)) if rows),
-            *((str(place), rows) for place, rows in sorted(bins_of(quantiles).items(), reverse=True)),
+            *(
+                (str(place), rows)
+                for place, rows in sorted(bins_of(quantiles).items(), reverse=True)
+            ),
         ):
             over = min(late, rows)
             groups[*segment, place] = (rows, 0 if place in {NEGATIVE, ZERO} else over)

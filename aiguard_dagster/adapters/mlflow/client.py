@@ -15,6 +15,8 @@ PATIENCE = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "15",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
+IN_A_TICK = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "8"}
+"""A sensor has 60 seconds for all its guards, and another tick is near."""
 
 
 def connect(tracking_uri: str, *, registry_uri: str | None = None) -> "MlflowClient":

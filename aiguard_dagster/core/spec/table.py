@@ -5,7 +5,13 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from aiguard_dagster.core.spec.base import Spec, Zone
-from aiguard_dagster.core.spec.sources import TRACE_COLUMNS, TRACE_VERSION, Source, TraceSource
+from aiguard_dagster.core.spec.sources import (
+    TRACE_COLUMNS,
+    TRACE_VERSION,
+    RowSource,
+    Source,
+    TraceSource,
+)
 from aiguard_dagster.core.words import with_hint
 
 ASSET_PATTERN = r"^[^/\s][^/]*(/[^/]+)*$"
@@ -86,6 +92,11 @@ class Table(Spec):
     def traces(self) -> TraceSource | None:
         """Where its traces are; None of a table of rows."""
         return self.source if isinstance(self.source, TraceSource) else None
+
+    @property
+    def row_source(self) -> RowSource | None:
+        """Where its rows are, when they do not come through the asset's own IO manager."""
+        return None if isinstance(self.source, TraceSource) else self.source
 
     @property
     def asset_path(self) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from aiguard_dagster.adapters.mlflow.client import asking, short_patience
+from aiguard_dagster.adapters.mlflow.client import IN_A_TICK, asking, short_patience
 from aiguard_dagster.adapters.mlflow.traces.asked import Asked
 from aiguard_dagster.adapters.mlflow.traces.pages import EPOCH, read_pages
 from aiguard_dagster.adapters.mlflow.traces.server import ServerCounts
@@ -16,9 +16,8 @@ from aiguard_dagster.core.errors import MeasurementError
 from aiguard_dagster.core.words import with_hint
 from aiguard_dagster.signals.traced import TraceCounts
 
-PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "8"}
-"""One question to a server that hangs costs at most some 20 seconds, and no other is asked."""
-CANNOT_COUNT = frozenset({"ENDPOINT_NOT_FOUND", "NOT_IMPLEMENTED"})
+CANNOT_COUNT = frozenset({"ENDPOINT_NOT_FOUND", "FEATURE_DISABLED", "NOT_IMPLEMENTED"})
+"""What an older server says, and one that keeps its records in files."""
 MOST_KEPT = 32
 _kept: dict[tuple[Any, ...], dict[datetime, TraceCounts]] = {}
 
@@ -31,6 +30,7 @@ class TraceBook:
         self._opened: tuple[Any, str] | None = None
         self._counts: bool | None = None
         self._marks: dict[Asked, str] = {}
+        self._totals: dict[Asked, dict[datetime, int]] = {}
 
     def read(self, asked: Asked) -> dict[datetime, TraceCounts]:
         """The counts of each bucket that holds a trace; kept while nothing new has come.
@@ -60,11 +60,21 @@ class TraceBook:
             MeasurementError: There is no such experiment.
             ActionError: MLflow does not answer, or not in time.
         """
-        whole = replace(asked, model=None, names=False, pieces=asked.pieces & {"feedback"})
+        whole = self._whole(asked)
         if whole not in self._marks:
             with self._asking():
                 self._marks[whole] = self._quick_counts(whole)
         return self._marks[whole]
+
+    def totals(self, asked: Asked) -> dict[datetime, int]:
+        """All traces by bucket, whatever version made them; empty where the server cannot count.
+
+        Raises:
+            MeasurementError: There is no such experiment.
+            ActionError: MLflow does not answer, or not in time.
+        """
+        self.mark(asked)
+        return self._totals.get(self._whole(asked), {})
 
     def first(self) -> datetime | None:
         """When the oldest trace began; None where there is none.
@@ -84,6 +94,9 @@ class TraceBook:
     def _can_count(self) -> bool:
         return self._counts is not False
 
+    def _whole(self, asked: Asked) -> Asked:
+        return replace(asked, model=None, names=False, pieces=asked.pieces & {"feedback"})
+
     def _quick_counts(self, asked: Asked) -> str:
         store, experiment = self._open()
         counts = ServerCounts(store, experiment, asked)
@@ -92,11 +105,12 @@ class TraceBook:
         try:
             found = [ask() for ask in asks]
         except Exception as error:
-            if getattr(error, "error_code", "") in CANNOT_COUNT or _is_file_store(error):
+            if getattr(error, "error_code", "") in CANNOT_COUNT:
                 self._counts = False
                 return ""
             raise
         self._counts = True
+        self._totals[asked] = {b: int(tally.total("rows")) for b, tally in found[0].items()}
         told = [
             sorted((str(bucket), sorted(tally.groups.items())) for bucket, tally in each.items())
             for each in found
@@ -117,9 +131,5 @@ class TraceBook:
 
     @contextmanager
     def _asking(self) -> Iterator[None]:
-        with short_patience(PATIENCE), asking(f"count the traces of {self.experiment}"):
+        with short_patience(IN_A_TICK), asking(f"count the traces of {self.experiment}"):
             yield
-
-
-def _is_file_store(error: Exception) -> bool:
-    return "FileStore" in str(error) or "file store" in str(error).lower()

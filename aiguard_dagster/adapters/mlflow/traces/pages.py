@@ -58,7 +58,9 @@ def _traces(store: Any, experiment: str, asked: Asked) -> Iterator[Any]:  # noqa
         if not token:
             return
     what = f"the server cannot count traces, and more than {PAGE * MOST_PAGES:,} are in the window"
-    hint = "use an MLflow server that counts them (3.8 or newer, on a database), or a shorter window."
+    hint = (
+        "use an MLflow server that counts them (3.8 or newer, on a database), or a shorter window."
+    )
     raise MeasurementError(with_hint(what, hint))
 
 

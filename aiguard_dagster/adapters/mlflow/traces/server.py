@@ -1,8 +1,9 @@
 """Counts of traces by the tracking server, which reads no spans out: one query for each count."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -106,9 +107,13 @@ class ServerCounts:
         for bucket, by, values in self._points("SPANS", "total_cost", ["span_model_name"], "mean"):
             model, priced, spend = by["span_model_name"], how_many(values), values["SUM"]
             free[bucket, model] = not spend
-            rows.setdefault(bucket, []).extend([(model, 0, priced, spend), ("", 0, -priced, -spend)])
+            rows.setdefault(bucket, []).extend(
+                [(model, 0, priced, spend), ("", 0, -priced, -spend)]
+            )
         found = {bucket: _tally(COST, each) for bucket, each in rows.items()}
-        return {bucket: _without_none(_all_free(tally, bucket, free)) for bucket, tally in found.items()}
+        return {
+            bucket: _without_none(_all_free(tally, bucket, free)) for bucket, tally in found.items()
+        }
 
     def feedback(self) -> dict[datetime, Tally]:
         """Valid feedback by name and value."""
@@ -127,57 +132,55 @@ class ServerCounts:
         view: str,
         metric: str,
         dimensions: Sequence[str],
-        what: "Sequence[float] | str" = "count",
+        what: Sequence[float] | str = "count",
         *,
         filters: Sequence[str] = (),
     ) -> Points:
         asked = self._asked
         mine = [f"trace.metadata.`{TRACE_VERSION}` = '{asked.model}'"] if asked.model else []
-        return list(
-            self._ask(view, metric, dimensions, what, [*mine, *filters], asked.first_ms, asked.last_ms)
-        )
-
-    def _ask(
-        self,
-        view: str,
-        metric: str,
-        dimensions: Sequence[str],
-        what: "Sequence[float] | str",
-        filters: Sequence[str],
-        first: int,
-        last: int,
-    ) -> Iterator[tuple[datetime, Mapping[str, str], Mapping[str, float]]]:
-        from mlflow.entities.trace_metrics import AggregationType, MetricAggregation, MetricViewType
-
-        kinds = {"count": ["COUNT"], "mean": ["SUM", "AVG"]}
-        aggregations = (
-            [MetricAggregation(AggregationType(name)) for name in kinds[what]]
-            if isinstance(what, str)
-            else [MetricAggregation(AggregationType.PERCENTILE, percentile) for percentile in what]
-        )
-        size = int(self._asked.every.total_seconds())
-        points = self._store.query_trace_metrics(
+        query = partial(
+            self._store.query_trace_metrics,
             [self._experiment],
-            MetricViewType(view),
+            _view(view),
             metric,
-            aggregations,
+            _aggregations(what),
             dimensions=list(dimensions),
-            filters=list(filters),
-            time_interval_seconds=size,
-            start_time_ms=first,
-            end_time_ms=last,
+            filters=[*mine, *filters],
+            time_interval_seconds=int(asked.every.total_seconds()),
             max_results=MOST_POINTS,
         )
-        buckets = (last + 1 - first) // (size * 1_000)
+        return list(self._ask(query, asked.first_ms, asked.last_ms))
+
+    def _ask(
+        self, query: Callable[..., Any], first: int, last: int
+    ) -> Iterator[tuple[datetime, Mapping[str, str], Mapping[str, float]]]:
+        points = query(start_time_ms=first, end_time_ms=last)
+        size = int(self._asked.every.total_seconds()) * 1_000
+        buckets = (last + 1 - first) // size
         if len(points) >= MOST_POINTS and buckets > 1:
-            middle = first + buckets // 2 * size * 1_000
+            middle = first + buckets // 2 * size
             for low, high in pairwise((first, middle, last + 1)):
-                yield from self._ask(view, metric, dimensions, what, filters, low, high - 1)
+                yield from self._ask(query, low, high - 1)
             return
         for point in points:
             by = dict(point.dimensions)
             bucket = datetime.fromisoformat(by.pop("time_bucket")).astimezone(UTC)
             yield bucket, by, dict(point.values)
+
+
+def _view(name: str) -> Any:  # noqa: ANN401 - MLflow's
+    from mlflow.entities.trace_metrics import MetricViewType
+
+    return MetricViewType(name)
+
+
+def _aggregations(what: Sequence[float] | str) -> list[Any]:
+    from mlflow.entities.trace_metrics import AggregationType, MetricAggregation
+
+    if not isinstance(what, str):
+        return [MetricAggregation(AggregationType.PERCENTILE, percentile) for percentile in what]
+    names = ["COUNT"] if what == "count" else ["SUM", "AVG"]
+    return [MetricAggregation(AggregationType(name)) for name in names]
 
 
 def finished(requests: Tally, name: str | None) -> int:
@@ -205,9 +208,7 @@ def _without_none(tally: Tally) -> Tally:
     return replace(tally, groups=groups)
 
 
-def _all_free(
-    tally: Tally, bucket: datetime, free: Mapping[tuple[datetime, str], bool]
-) -> Tally:
+def _all_free(tally: Tally, bucket: datetime, free: Mapping[tuple[datetime, str], bool]) -> Tally:
     """A model whose calls all cost nothing is priced, at nothing."""
     groups = {
         group: (calls, calls if free.get((bucket, group[0])) else min(priced, calls), spend)
