@@ -7,13 +7,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from mlflow import MlflowClient
-from mlflow.store.tracking.dbmodels.models import (
-    SqlAssessments,
-    SqlSpan,
-    SqlTraceInfo,
-    SqlTraceMetadata,
-)
 from sqlalchemy import create_engine, insert
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -46,6 +39,8 @@ class Said:
 
 def experiment(uri: str, name: str) -> str:
     """The id of an experiment, which is made where there is none."""
+    from mlflow import MlflowClient
+
     client = MlflowClient(tracking_uri=uri)
     found = client.get_experiment_by_name(name)
     return str(found.experiment_id if found else client.create_experiment(name))
@@ -53,6 +48,8 @@ def experiment(uri: str, name: str) -> str:
 
 def logged_model(uri: str, experiment_id: str) -> str:
     """The id of a new logged model."""
+    from mlflow import MlflowClient
+
     client = MlflowClient(tracking_uri=uri)
     made = client.create_logged_model(experiment_id, name="assistant")
     client.finalize_logged_model(made.model_id, "READY")
@@ -61,6 +58,13 @@ def logged_model(uri: str, experiment_id: str) -> str:
 
 def insert_traces(database: str, experiment_id: str, traces: Iterable[Said], *, seed: int) -> None:
     """Write traces into the database of an MLflow server, as its store does for each."""
+    from mlflow.store.tracking.dbmodels.models import (
+        SqlAssessments,
+        SqlSpan,
+        SqlTraceInfo,
+        SqlTraceMetadata,
+    )
+
     number = random.Random(seed)  # noqa: S311 - no secret
     rows: dict[Any, list[dict[str, Any]]] = {
         table: [] for table in (SqlTraceInfo, SqlTraceMetadata, SqlSpan, SqlAssessments)

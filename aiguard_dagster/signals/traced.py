@@ -18,7 +18,7 @@ TOKENS = Tally(
     sums=("rows", "input_tokens", "output_tokens", "cached_tokens", "with_tokens"),
 )
 COST = Tally(keys=("served_by",), sums=("calls", "priced", "spend"))
-FEEDBACK = Tally(keys=("name", "value"), sums=("rows",))
+FEEDBACK = Tally(keys=("assessment", "value"), sums=("rows",))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,5 @@
 """Rules on traces: counted by a real MLflow server, judged by the sensor, told on the asset."""
 
-import json
-from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
@@ -12,11 +10,10 @@ from aiguard_dagster.adapters.dagster.history import read_evaluations
 from aiguard_dagster.adapters.mlflow.client import connect
 from aiguard_dagster.adapters.mlflow.registry import ModelRegistry
 from aiguard_dagster.core.spec import Guard
-from aiguard_dagster.orchestration.baseline import record_baseline
 from aiguard_dagster.orchestration.keys import check_key
 from aiguard_dagster.testing import Daemon
 from tests.adapters.mlflow.conftest import global_uri
-from tests.mlflow_server import free_port, mlflow_server
+from tests.mlflow_server import mlflow_server
 from tests.traces import Said, experiment, insert_traces, logged_model
 
 START = datetime(2026, 1, 5, tzinfo=UTC)

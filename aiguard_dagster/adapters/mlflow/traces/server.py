@@ -79,15 +79,15 @@ class ServerCounts:
         for bucket, tally in requests.items():
             for (name,), sums in tally.by("template").items():
                 rows.setdefault(bucket, []).append((name, sums["rows"], 0, 0, 0, 0))
-        places = {"input_tokens": 2, "output_tokens": 3, "cache_read_input_tokens": 4}
-        dimensions = ["trace_name"] if names else []
-        for metric, place in places.items():
-            for bucket, by, values in self._points("TRACES", metric, dimensions, "mean"):
-                row = [by.get("trace_name", ""), 0, 0, 0, 0, 0]
-                row[place] = values["SUM"]
-                row[5] = how_many(values) if metric == "input_tokens" else 0
-                rows.setdefault(bucket, []).append(tuple(row))
-        return {bucket: _tally(TOKENS, each) for bucket, each in rows.items()}
+        for place, metric in enumerate(("input_tokens", "output_tokens", "cache_read_input_tokens")):
+            for dimensions in ([], ["trace_name"]) if names else ([],):
+                for bucket, by, values in self._points("TRACES", metric, dimensions, "mean"):
+                    told = [0.0, 0.0, 0.0, how_many(values) if place == 0 else 0]
+                    told[place] = values["SUM"]
+                    rows.setdefault(bucket, []).append((by.get("trace_name", ""), 0, *told))
+                    if by:  # As above: what the names leave is of those without one.
+                        rows[bucket].append(("", 0, *(-value for value in told)))
+        return {bucket: _without_none(_tally(TOKENS, each)) for bucket, each in rows.items()}
 
     def _cost(self) -> dict[datetime, Tally]:
         """Calls that name their model, those that do not, and what was paid for."""
