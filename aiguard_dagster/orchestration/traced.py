@@ -25,7 +25,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
 MOST_DAYS = 400
 """Newest days of a version that a baseline is recorded of."""
-MOST_JUDGED = 100
+MOST_JUDGED = 48
 """Newest buckets that a rule is judged on, and judged anew when traces or feedback come late."""
 
 

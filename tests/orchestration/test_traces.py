@@ -1,5 +1,6 @@
 """Rules on traces: counted by a real MLflow server, judged by the sensor, told on the asset."""
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
@@ -9,11 +10,14 @@ from aiguard_dagster import MLflowResource, ProfileStore, build_guard_definition
 from aiguard_dagster.adapters.dagster.history import read_evaluations
 from aiguard_dagster.adapters.mlflow.client import connect
 from aiguard_dagster.adapters.mlflow.registry import ModelRegistry
+from aiguard_dagster.core.errors import MeasurementError
 from aiguard_dagster.core.spec import Guard
+from aiguard_dagster.orchestration.baseline import record_baseline
 from aiguard_dagster.orchestration.keys import check_key
 from aiguard_dagster.testing import Daemon
 from tests.adapters.mlflow.conftest import global_uri
-from tests.mlflow_server import mlflow_server
+from tests.mlflow_server import free_port, mlflow_server
+from tests.orchestration.test_delta_sensor import run_checks
 from tests.traces import Said, experiment, insert_traces, logged_model
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
@@ -132,3 +136,188 @@ def test_traces_are_judged_at_the_end_of_each_hour_without_a_run(new_assistant):
     assert (newest.n, newest.subject) == (180, "1")
     assert newest.value == pytest.approx(9_000, rel=0.06)
     assert assistant.verdicts("failing")[4] == "ok"
+
+
+def test_a_second_tick_adds_nothing_and_late_traces_are_judged_in_their_place(new_assistant):
+    assistant = new_assistant()
+    for hour in range(4):
+        assistant.log(hour)
+    assistant.tick(4)
+    written = len(assistant.points("slow"))
+    assistant.tick(4)
+    assistant.daemon.cursors.clear()
+    assistant.tick(4)
+    assert len(assistant.points("slow")) == written
+    assistant.log(1, state="ERROR")
+    assistant.tick(4)
+    again = Counter(p.as_of for p in assistant.points("failing"))
+    assert [again[START + HOUR * hour] for hour in (1, 2, 3, 4)] == [1, 2, 2, 2]
+    assert assistant.verdicts("failing")[4] == "breach"
+
+
+def test_each_evaluation_tells_of_which_hours_it_speaks_and_why_it_breaches(new_assistant):
+    rule = {**FAILING, "signal": {**FAILING["signal"], "by": ["trace_name"]}}
+    assistant = new_assistant(rules=[rule])
+    for hour in range(3):
+        assistant.log(hour, state="ERROR", name="search")
+    assistant.tick(3)
+    point = assistant.points("failing")[-1]
+    assert (point.as_of, point.start) == (START + 3 * HOUR, START)
+    assert (point.value, point.n) == (0.5, 180)
+    assert "worst: ERROR (50%" in point.reason
+
+
+def test_an_hour_without_requests_is_there_and_silence_is_not_ok(new_assistant):
+    assistant = new_assistant()
+    for hour in (0, 2):
+        assistant.log(hour)
+    assistant.tick(8)
+    assert assistant.verdicts("slow") == {
+        **dict.fromkeys((1, 2), "inconclusive"),  # the first traces: before them nothing is known
+        **dict.fromkeys((3, 4, 5), "ok"),
+        **dict.fromkeys((6, 7, 8), "inconclusive"),
+    }
+    assert "only 0 of 50 samples" in assistant.points("slow")[-1].reason
+
+
+def test_an_experiment_without_traces_is_inconclusive(new_assistant):
+    assistant = new_assistant()
+    assistant.tick(5)
+    assert assistant.verdicts("slow") == {5: "inconclusive"}
+
+
+def test_only_the_traces_of_the_version_in_production_count(new_assistant):
+    assistant = new_assistant()
+    for hour in range(3):
+        assistant.log(hour)
+        assistant.log(hour, model="m-another", state="ERROR")
+        assistant.log(hour, model=None, state="ERROR")
+    assistant.tick(3)
+    newest = assistant.points("failing")[-1]
+    assert (newest.n, newest.value) == (180 + 90 + 90, 0.0)
+
+
+def test_traces_of_other_versions_alone_are_told(new_assistant):
+    assistant = new_assistant()
+    for hour in range(3):
+        assistant.model = None
+        assistant.log(hour)
+    assistant.tick(3)
+    check = check_key(assistant.guard, assistant.guard.rules[0])
+    newest = assistant.instance.event_log_storage.get_asset_check_execution_history(check, limit=1)
+    told = newest[0].evaluation.metadata
+    assert told["aiguard/verdict"].value == "inconclusive"
+    assert told["aiguard/note"].value == "no row of v1 in the window"
+
+
+def test_all_traces_count_where_the_source_says_so(new_assistant):
+    assistant = new_assistant(source={"by_version": False})
+    for hour in range(3):
+        assistant.log(hour)
+        assistant.log(hour, model=None, state="ERROR")
+    assistant.tick(3)
+    newest = assistant.points("failing")[-1]
+    assert (newest.n, newest.value) == (360, 0.25)
+
+
+def test_unfinished_traces_lower_the_coverage(new_assistant):
+    assistant = new_assistant()
+    for hour in range(3):
+        assistant.log(hour, milliseconds=None, state="IN_PROGRESS")
+    assistant.tick(3)
+    for rule in ("slow", "failing"):
+        assert assistant.verdicts(rule)[3] == "inconclusive"
+        assert "only 50% of 80% coverage" in assistant.points(rule)[-1].reason
+
+
+def test_a_limit_by_the_first_days_of_the_version_itself(new_assistant):
+    signal = {**SLOW["signal"], "baseline": "first 6h", "window": "1h", "min_samples": 10}
+    rule = {**SLOW, "signal": signal, "limit": {"above_baseline": "50%"}}
+    assistant = new_assistant(rules=[rule])
+    for hour in range(7):
+        assistant.log(hour)
+    assistant.log(7, milliseconds=2_000)
+    assistant.tick(8)
+    assert assistant.verdicts("slow")[7] == "ok"
+    assert assistant.verdicts("slow")[8] == "breach"
+    assert "first 6h" in assistant.points("slow")[-1].reason
+    assert "are not over yet" in assistant.points("slow")[4].reason
+
+
+def test_a_limit_by_what_the_version_had_done_when_its_baseline_was_recorded(new_assistant):
+    rule = {
+        **SLOW,
+        "signal": {**SLOW["signal"], "window": "1h", "min_samples": 10},
+        "limit": {"above_baseline": "50%"},
+    }
+    assistant = new_assistant(rules=[rule])
+    assistant.log(0)
+    found = record_baseline(
+        assistant.guard,
+        version="1",
+        data={},
+        tracking_uri=assistant.uri,
+        recorded_at=START + HOUR,
+    )
+    assert {day: profile.rows for day, profile in found.tables["traffic"].days.items()} == {
+        "2026-01-05": 60
+    }
+    assistant.log(1)
+    assistant.log(2, milliseconds=2_000)
+    assistant.tick(3)
+    assert assistant.verdicts("slow")[2] == "ok"
+    assert assistant.verdicts("slow")[3] == "breach"
+
+
+def test_a_version_without_traces_has_no_baseline_to_record(new_assistant):
+    assistant = new_assistant(rules=[{**SLOW, "limit": {"above_baseline": "50%"}}])
+    with pytest.raises(MeasurementError, match="v1 has made no trace that slow") as told:
+        record_baseline(assistant.guard, version="1", data={}, tracking_uri=assistant.uri)
+    assert "baseline: first 14d" in str(told.value)
+
+
+def test_an_experiment_that_is_gone_is_an_error_once_an_hour(new_assistant):
+    source = {"kind": "traces", "experiment": "ghost"}
+    tables = {"traffic": {"asset": "assistant_traces", "source": source}}
+    assistant = new_assistant(tables=tables)
+    for hour in (3, 3, 4):
+        assistant.tick(hour)
+    assert assistant.verdicts("slow") == {3: "error", 4: "error"}
+    assert "has no experiment 'ghost'" in assistant.points("slow")[-1].reason
+    assert len(assistant.points("slow")) == 2
+
+
+def test_mlflow_that_is_down_is_an_error_of_rules_on_traces_and_is_made_good(new_assistant):
+    assistant = new_assistant()
+    for hour in range(4):
+        assistant.log(hour)
+    assistant.tick(3)
+    assistant.build(f"http://127.0.0.1:{free_port()}")
+    for _ in range(2):
+        assistant.tick(4)
+    assert assistant.verdicts("slow")[4] == "error"
+    assert "Hint: see that MLflow runs" in assistant.points("slow")[-1].reason
+    assert assistant.verdicts("slow")[3] == "ok"
+    assert Counter(p.as_of for p in assistant.points("slow"))[START + 4 * HOUR] == 1
+    assistant.build(assistant.uri)
+    assistant.tick(4)
+    assert assistant.verdicts("slow")[4] == "ok"
+
+
+def test_a_project_without_the_asset_gets_one_and_one_that_has_it_keeps_it(new_assistant):
+    assistant = new_assistant()
+    key = dg.AssetKey("assistant_traces")
+    graph = assistant.defs.resolve_asset_graph()
+    assert not graph.get(key).is_executable
+    own = dg.Definitions(assets=[dg.AssetSpec(key, owners=["team:assistant"])])
+    assistant.build(assistant.uri, own)
+    assert assistant.defs.resolve_asset_graph().get(key).owners == ["team:assistant"]
+
+
+def test_a_check_on_traces_run_by_hand_judges_the_newest_hour(new_assistant):
+    assistant = new_assistant(rules=[SLOW])
+    for hour in range(3):
+        assistant.log(hour)
+    assistant.now = START + 3 * HOUR
+    run_checks(assistant, check_key(assistant.guard, assistant.guard.rules[0]))
+    assert assistant.verdicts("slow") == {3: "ok"}
