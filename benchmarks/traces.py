@@ -43,24 +43,28 @@ QUIET = {"telemetry": {"enabled": False}}
 
 def traces(size: int, model: str) -> Iterator[Said]:
     number = random.Random(size)  # noqa: S311 - no secret
+    statuses, prices = ["OK"] * 30 + ["ERROR"], [0.01] * 19 + [None]
     for n in range(size):
         yield Said(
             at=START + (SPAN + HOUR) * n / size,
             milliseconds=int(number.lognormvariate(6, 1)),
-            state="ERROR" if number.random() < 0.03 else "OK",
+            state=number.choice(statuses),
             name=number.choice(["chat", "search"]),
             model=model,
             tokens=(number.randint(50, 2_000), number.randint(5, 500)),
-            calls=[("gpt", 0.01 if number.random() < 0.95 else None)],
-            feedback=[("thumb", number.random() < 0.8)] if number.random() < 0.2 else [],
+            calls=[("gpt", number.choice(prices))],
+            feedback=[("thumb", number.choice([True, False]))] if n % 5 == 0 else [],
         )
 
 
 class Clock:
+    """Tells what it is set to."""
+
     def __init__(self) -> None:
         self.now = START + SPAN + timedelta(minutes=5)
 
     def __call__(self) -> datetime:
+        """The time."""
         return self.now
 
 

@@ -39,16 +39,11 @@ class Quantiles:
         place = bisect_right(self.values, value)
         if place in {0, len(self.values)}:
             return self.n if place else 0
-        low, high = self.values[place - 1], self.values[place]
-        inside = 0.0
-        if value > 0:
-            start = math.log(low if low > 0 else min(SMALLEST, high))
-            length = math.log(high) - start
-            inside = max(0.0, math.log(value) - start) / length if length > 0 else 0.0
         step = self.ranks[place] - self.ranks[place - 1]
-        share = self.ranks[place - 1] + step * min(1.0, inside)
-        # The smallest value is one of them, whatever its rank.
-        return min(self.n, max(1, round(self.n * share)))
+        inside = _inside(self.values[place - 1], value, self.values[place])
+        # Rank 0 is that of the first value, rank 1 that of the last.
+        steps = (self.ranks[place - 1] + step * inside) * (self.n - 1)
+        return min(self.n, 1 + math.floor(steps + NUDGE))
 
 
 def bins_of(quantiles: Quantiles) -> dict[int, int]:
@@ -58,7 +53,7 @@ def bins_of(quantiles: Quantiles) -> dict[int, int]:
     two sides; between two quantiles the logarithms are taken to be spread evenly.
 
     >>> bins_of(Quantiles(n=4, ranks=(0.0, 0.5, 1.0), values=(1, 1, 10)))
-    {0: 2, 10: 1, 30: 1}
+    {0: 2, 14: 1, 40: 1}
 
     Args:
         quantiles: Of the values.
@@ -78,6 +73,17 @@ def bins_of(quantiles: Quantiles) -> dict[int, int]:
             found[place] = until - before
         before = max(before, until)
     return found
+
+
+def _inside(low: float, value: float, high: float) -> float:
+    """How far a value lies from one quantile to the next, 0 to 1: by logarithms, above 0."""
+    if low < 0:
+        return (value - low) / (high - low)
+    if value <= 0:
+        return 0.0
+    start = math.log(low if low > 0 else min(SMALLEST, high))
+    length = math.log(high) - start
+    return min(1.0, max(0.0, math.log(value) - start) / length) if length > 0 else 0.0
 
 
 def _place(value: float) -> int:

@@ -78,7 +78,7 @@ class Assistant:
     def build(self, uri, definitions=None):
         self.defs = build_guard_definitions(
             guards=[self.guard],
-            definitions=definitions,
+            definitions=definitions or dg.Definitions(executor=dg.in_process_executor),
             mlflow=MLflowResource(tracking_uri=uri),
             profiles=ProfileStore(path=str(self.folder / "profiles")),
             clock=lambda: self.now,

@@ -79,7 +79,8 @@ class ServerCounts:
         for bucket, tally in requests.items():
             for (name,), sums in tally.by("template").items():
                 rows.setdefault(bucket, []).append((name, sums["rows"], 0, 0, 0, 0))
-        for place, metric in enumerate(("input_tokens", "output_tokens", "cache_read_input_tokens")):
+        metrics = ("input_tokens", "output_tokens", "cache_read_input_tokens")
+        for place, metric in enumerate(metrics):
             for dimensions in ([], ["trace_name"]) if names else ([],):
                 for bucket, by, values in self._points("TRACES", metric, dimensions, "mean"):
                     told = [0.0, 0.0, 0.0, how_many(values) if place == 0 else 0]
