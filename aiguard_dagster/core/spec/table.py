@@ -82,7 +82,7 @@ class Table(Spec):
             known["model_version"] = TRACE_VERSION
         for name in sorted(self.model_fields_set - {"asset", "source"}):
             if getattr(self, name) not in {known.get(name), type(self).model_fields[name].default}:
-                what = f"traces have no {name} to be named"
+                what = f"traces bring columns of their own, and {name} is none to name"
                 raise ValueError(with_hint(what, "give only asset and source."))
         for name, column in known.items():
             object.__setattr__(self, name, column)
