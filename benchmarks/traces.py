@@ -3,7 +3,8 @@
     python -m benchmarks.traces [1000 10000 100000]
 
 A real server on sqlite, over HTTP; the traces of two weeks, with two rules on each hour. They are
-put into its database at once, for no tick takes part in that. ``first`` is a tick that has judged
+put into its database at once, for no tick takes part in that; a tick counts all of them. ``first``
+is a tick that has judged
 nothing before: it judges the newest 48 hours. ``hour`` is the tick after one more hour, ``still``
 one when nothing has come, as most are. What Dagster needs to write the evaluations down afterwards
 is not in them, and told apart.
@@ -35,8 +36,8 @@ SPAN, HOUR = timedelta(days=14), timedelta(hours=1)
 START = datetime(2026, 1, 1, tzinfo=UTC)
 ALL = frozenset({"requests", "latency", "tokens", "cost", "feedback"})
 RULES = [
-    {"name": "slow", "signal": {"kind": "latency", "window": "1d"}, "limit": 5_000},
-    {"name": "failing", "signal": {"kind": "errors", "window": "1d"}, "limit": "10%"},
+    {"name": "slow", "signal": {"kind": "latency", "window": "12d"}, "limit": 5_000},
+    {"name": "failing", "signal": {"kind": "errors", "window": "12d"}, "limit": "10%"},
 ]
 QUIET = {"telemetry": {"enabled": False}}
 

@@ -285,14 +285,24 @@ def test_a_server_that_hangs_is_given_up(server, monkeypatch):
         TraceBook(slow, "thousands").read(DAY)
 
 
-def test_a_second_question_is_answered_from_memory_until_something_comes(server, folder):
+def test_only_what_has_changed_is_counted_again(server, folder, monkeypatch):
     found = experiment(server, "grows")
     database = f"sqlite:///{folder / 'mlflow.db'}"
-    insert_traces(database, found, [Said(at=START)], seed=1)
-    first = TraceBook(server, "grows").read(DAY)
-    assert TraceBook(server, "grows").read(DAY) is first
-    insert_traces(database, found, [Said(at=START + HOUR)], seed=2)
-    assert set(TraceBook(server, "grows").read(DAY)) == {START, START + HOUR}
+    insert_traces(database, found, [Said(at=START), Said(at=START + 5 * HOUR)], seed=1)
+    before = TraceBook(server, "grows").read(DAY)
+    insert_traces(database, found, [Said(at=START + HOUR, state="ERROR")], seed=2)
+    insert_traces(database, found, [Said(at=START + 2 * HOUR)], seed=3)
+    asked = []
+    whole = counting.ServerCounts.read
+    monkeypatch.setattr(
+        counting.ServerCounts, "read", lambda self: asked.append(self._asked) or whole(self)
+    )
+    after = TraceBook(server, "grows").read(DAY)
+    assert [(each.start, each.end) for each in asked] == [(START + HOUR, START + 3 * HOUR)]
+    assert set(after) == {START, START + HOUR, START + 2 * HOUR, START + 5 * HOUR}
+    assert (after[START], after[START + 5 * HOUR]) == (before[START], before[START + 5 * HOUR])
+    monkeypatch.setattr(counts, "_kept", {})
+    assert TraceBook(server, "grows").read(DAY) == after
 
 
 @pytest.mark.parametrize("source", ["runs:/abc/model", "s3://bucket/model", "models:/name/3"])
