@@ -21,6 +21,7 @@ from aiguard_dagster.orchestration.keys import (
     profiled_tables,
     table_key,
 )
+from aiguard_dagster.orchestration.lineage import lineage_of
 from aiguard_dagster.orchestration.profiles import build_profile_asset
 from aiguard_dagster.orchestration.quality import build_quality_check
 from aiguard_dagster.orchestration.resources import (
@@ -130,6 +131,14 @@ def guard_additions(
         guard: {table: asset.partitions_def for table, asset in assets.items()}
         for guard, assets in known.items()
     }
+    lineages = {
+        guard.name: {
+            signal.table: lineage_of(graph, table_key(guard, signal.table))
+            for _, signal in delta_rules(guard)
+            if signal.of_runs
+        }
+        for guard in guards
+    }
     checks: list[dg.AssetChecksDefinition] = []
     assets: list[dg.AssetsDefinition | dg.AssetSpec] = []
     jobs: list[dg.JobDefinition] = []
@@ -152,7 +161,12 @@ def guard_additions(
         ]
         checks += [
             build_delta_checks(
-                guard=guard, table=table, partitions=partitions[guard.name], keys=keys, clock=clock
+                guard=guard,
+                table=table,
+                partitions=partitions[guard.name],
+                keys=keys,
+                clock=clock,
+                lineages=lineages[guard.name],
             )
             for table in sorted({signal.table for _, signal in delta_rules(guard)})
         ]
@@ -189,6 +203,7 @@ def guard_additions(
                 partitions=profiled_partitions,
                 keys=keys,
                 clock=clock,
+                lineages=lineages,
                 minimum_interval_seconds=minimum_interval_seconds,
             )
         )

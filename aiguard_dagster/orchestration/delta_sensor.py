@@ -16,7 +16,14 @@ from aiguard_dagster.core.errors import ActionError
 from aiguard_dagster.core.spec import Guard, Rule
 from aiguard_dagster.core.verdicts import Evaluation, Verdict
 from aiguard_dagster.orchestration.clock import Clock
-from aiguard_dagster.orchestration.keys import check_key, delta_rules, profile_key, table_key
+from aiguard_dagster.orchestration.keys import (
+    check_key,
+    delta_rules,
+    profile_key,
+    profiled_tables,
+    table_key,
+)
+from aiguard_dagster.orchestration.lineage import Lineage
 from aiguard_dagster.orchestration.partitions import Partitions
 from aiguard_dagster.orchestration.quality import severity
 from aiguard_dagster.orchestration.resources import ResourceKeys
@@ -48,6 +55,7 @@ def build_delta_checks(
     partitions: Mapping[str, Partitions],
     keys: ResourceKeys,
     clock: Clock,
+    lineages: Mapping[str, Lineage],
 ) -> dg.AssetChecksDefinition:
     """The checks that the sensor reports to; executed by hand they judge the newest partition."""
     rules = {
@@ -56,7 +64,7 @@ def build_delta_checks(
         if signal.table == table
     }
 
-    profiled = guard.tables[table].traces is None
+    profiled = table in profiled_tables(guard)
 
     @dg.multi_asset_check(
         name=f"{guard.name}__{table}_deltas",
@@ -85,10 +93,11 @@ def build_delta_checks(
             registry=getattr(context.resources, keys.mlflow).registry(guard),
             store=getattr(context.resources, keys.profiles),
             now=clock(),
+            lineages=lineages,
         )
         for key in context.selected_asset_check_keys:
             rule, signal = rules[key.name]
-            batches = evaluator.batches(table)
+            batches = evaluator.batches(signal)
             if not batches:
                 continue
             evaluation = evaluator.evaluate_marked(rule, signal, batches[-1].window.end)
@@ -111,6 +120,7 @@ def build_delta_sensor(
     partitions: Mapping[str, Mapping[str, Partitions]],
     keys: ResourceKeys,
     clock: Clock,
+    lineages: Mapping[str, Mapping[str, Lineage]],
     minimum_interval_seconds: int,
 ) -> dg.SensorDefinition:
     """One sensor for all guards: asks for missing profiles, judges what is new."""
@@ -147,6 +157,7 @@ def build_delta_sensor(
                     registry=registry,
                     store=getattr(context.resources, keys.profiles),
                     now=clock(),
+                    lineages=lineages[guard.name],
                 )
             except ActionError as error:
                 if not any(table.traces for table in guard.tables.values()):

@@ -11,7 +11,7 @@ from aiguard_dagster.core.errors import Problem
 from aiguard_dagster.core.spec import Action, DeltaSignal, Guard, Rule
 from aiguard_dagster.core.words import did_you_mean
 from aiguard_dagster.orchestration.assets import KnownAsset
-from aiguard_dagster.orchestration.keys import delta_rules
+from aiguard_dagster.orchestration.keys import profiled_tables
 from aiguard_dagster.orchestration.partitions import (
     dimension_names,
     partition_length,
@@ -46,13 +46,12 @@ def find_misfits(
         name_of: Names the checks.
     """
     found: list[Found] = []
-    profiled = {signal.table for _, signal in delta_rules(guard)}
+    profiled = set(profiled_tables(guard))
     for name, asset in known.items():
         is_checked = any(rule.signal.table == name for rule in guard.rules)
         misfits = [*_asset(asset, graph, is_checked=is_checked)]
         if not misfits:
-            is_profiled = name in profiled and asset.table.traces is None
-            misfits = [*_partitions(asset, is_profiled=is_profiled), *_source(asset)]
+            misfits = [*_partitions(asset, is_profiled=name in profiled), *_source(asset)]
             misfits += _schedule(asset)
         found += [(f"tables.{name}.{below}", what, hint) for below, what, hint in misfits]
     for position, rule in enumerate(guard.rules):
@@ -154,7 +153,9 @@ def _windows(rule: Rule, asset: KnownAsset, path: str) -> Iterator[Found]:
         what = f"{asset.table.asset} has no partitions in time"
         yield (f"{path}.signal.{option}", what, "partition it by time, or leave this out.")
     length = partition_length(asset.partitions_def)
-    if isinstance(signal, DeltaSignal) and length is not None and signal.window < length:
+    if not isinstance(signal, DeltaSignal) or signal.of_runs:
+        return
+    if length is not None and signal.window < length:
         spoken = f"{format_duration(signal.window)} is shorter than a partition"
         what = f"{spoken} of {signal.table}, {format_duration(length)}"
         yield (f"{path}.signal.window", what, "make it several partitions long.")

@@ -32,7 +32,7 @@ def check_key(guard: Guard, rule: Rule) -> dg.AssetCheckKey:
 
 def profiled_tables(guard: Guard) -> list[str]:
     """The tables whose rows are profiled for rules that compare windows."""
-    tables = {signal.table for _, signal in delta_rules(guard)}
+    tables = {signal.table for _, signal in delta_rules(guard) if not signal.of_runs}
     return sorted(table for table in tables if guard.tables[table].traces is None)
 
 

@@ -1,7 +1,5 @@
 """Tables of traces: the tracking server counts them at each tick, and nothing is materialised."""
 
-import hashlib
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -16,7 +14,7 @@ from aiguard_dagster.core.spec import Guard, TalliedSignal
 from aiguard_dagster.core.spec.sources import TraceSource
 from aiguard_dagster.core.verdicts import Window
 from aiguard_dagster.orchestration.asked import tallies_asked
-from aiguard_dagster.orchestration.batches import Batch
+from aiguard_dagster.orchestration.batches import Batch, content_mark
 from aiguard_dagster.signals.traced import TraceCounts, tally_of_traces
 from aiguard_dagster.stats.profile import BatchProfile, Profile
 from aiguard_dagster.stats.tally import Tally
@@ -61,13 +59,24 @@ class TracedTable:
     champion: str | None
     now: datetime
 
+    most = MOST_JUDGED
+
+    @property
+    def every(self) -> timedelta:
+        """How long a bucket is."""
+        return self.source.every
+
     @cached_property
     def batches(self) -> list[Batch]:
         """The buckets that are over, in time order; but the newest where nothing can be read."""
         if isinstance(self._profiles, AIGuardError):
             return [Batch(_key(self._end - self.source.every), self._bucket(), "unreadable")]
         return [
-            Batch(_key(start), Window(start=start, end=start + self.source.every), _mark(profile))
+            Batch(
+                _key(start),
+                Window(start=start, end=start + self.source.every),
+                content_mark(profile),
+            )
             for start, profile in sorted(self._profiles.items())
         ]
 
@@ -237,15 +246,3 @@ def _joined(spans: Iterable[Window]) -> list[Window]:
 
 def _key(start: datetime) -> str:
     return start.isoformat()
-
-
-def _mark(profile: BatchProfile) -> str:
-    told = [
-        (
-            version,
-            part.rows,
-            [(n, sorted(t.groups.items())) for n, t in sorted(part.tallies.items())],
-        )
-        for version, part in sorted(profile.parts.items())
-    ]
-    return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:12]

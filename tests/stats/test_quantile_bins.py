@@ -1,6 +1,7 @@
 """Counts by bin from quantiles: whole, complete, and right to within the ranks."""
 
 import math
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +11,7 @@ from aiguard_dagster.stats.quantile_bins import RANKS, Quantiles, bins_of, quant
 
 TIMES = st.lists(st.integers(min_value=0, max_value=10**7), min_size=1, max_size=300)
 POSITIVE = st.lists(st.integers(min_value=1, max_value=10**7), min_size=1, max_size=300)
-GAP = max(high - low for low, high in zip(RANKS, RANKS[1:], strict=False))
+GAP = max(high - low for low, high in pairwise(RANKS))
 
 
 @given(TIMES)

@@ -96,7 +96,7 @@ def _table(guard: Guard, rule: Rule, path: str) -> Iterator[Found]:
             hint = "give a table of rows."
             yield (f"{path}.signal.{option}", f"{other} is traces, which have no rows", hint)
     source = guard.tables[name].traces
-    if source is not None:
+    if source is not None and not rule.signal.of_runs:
         yield from _traces(rule, source, f"{path}.signal")
         return
     for column in rule.signal.needs:
@@ -138,6 +138,11 @@ def _limit(rule: Rule, path: str) -> Iterator[Found]:
     if takes.refused:
         if limit is not None:
             yield (where, f"{signal.kind} takes no limit: {takes.refused}", "take it out.")
+        return
+    first = isinstance(signal, TalliedSignal) and signal.baseline is not None
+    if signal.of_runs and isinstance(limit, BaselineLimit | FalseAlarmLimit) and not first:
+        what = "no baseline is recorded of runs"
+        yield (where, what, "add baseline: first 14d to the signal, or give a value.")
         return
     match limit:
         case None:

@@ -24,6 +24,7 @@ from aiguard_dagster.core.spec.signals.latency import Latency
 from aiguard_dagster.core.spec.signals.metadata import Metadata
 from aiguard_dagster.core.spec.signals.pandera import Pandera
 from aiguard_dagster.core.spec.signals.performance import Performance
+from aiguard_dagster.core.spec.signals.pipeline_cost import PipelineCost
 from aiguard_dagster.core.spec.signals.reconcile import Reconcile
 from aiguard_dagster.core.spec.signals.schema import Schema
 from aiguard_dagster.core.spec.signals.skew import Skew
@@ -48,7 +49,8 @@ Signal = Annotated[
     | Performance
     | Cost
     | Latency
-    | Errors,
+    | Errors
+    | PipelineCost,
     Field(discriminator="kind"),
 ]
 
@@ -80,6 +82,7 @@ __all__ = [
     "Metadata",
     "Pandera",
     "Performance",
+    "PipelineCost",
     "Reconcile",
     "Schema",
     "Signal",
