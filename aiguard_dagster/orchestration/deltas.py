@@ -24,6 +24,7 @@ from aiguard_dagster.core.spec import (
     Drift,
     Guard,
     PipelineCost,
+    Retraining,
     Rule,
     TalliedSignal,
 )
@@ -35,6 +36,7 @@ from aiguard_dagster.orchestration.keys import check_key, delta_rules, profile_k
 from aiguard_dagster.orchestration.lineage import Lineage
 from aiguard_dagster.orchestration.partitions import Partitions, window_of
 from aiguard_dagster.orchestration.resources import ProfileStore
+from aiguard_dagster.orchestration.retrained import RetrainedTable
 from aiguard_dagster.orchestration.runs import RunTable, run_name
 from aiguard_dagster.orchestration.traced import TracedTable
 from aiguard_dagster.signals.drift_reference import DriftReference
@@ -94,16 +96,29 @@ class DeltaEvaluator:
         """What is counted at each tick for a signal; None where profiles are."""
         if not signal.of_runs:
             return self._live.get(signal.table)
-        name = signal.model_dump_json(include={"kind", "table", "window", "baseline", "upstream"})
-        if name not in self._live and isinstance(signal, PipelineCost):
-            self._live[name] = RunTable(
-                signal=signal,
-                instance=self._instance,
-                lineage=self._lineages[signal.table],
-                reigns=self._reigns,
-                now=self._now,
-            )
+        name = signal.model_dump_json(exclude={"min_samples", "min_coverage"})
+        if name not in self._live:
+            self._live[name] = self._of_runs(signal)
         return self._live[name]
+
+    def _of_runs(self, signal: DeltaSignal) -> LiveTable:
+        steps = signal if isinstance(signal, PipelineCost) else None
+        if isinstance(signal, Retraining):
+            window, baseline = signal.window, signal.baseline
+            steps = PipelineCost(window=window, baseline=baseline, upstream=False)
+        if steps is None:
+            msg = f"{signal.kind} is not measured on runs"
+            raise MeasurementError(msg)
+        runs = RunTable(
+            signal=steps,
+            instance=self._instance,
+            lineage=self._lineages[signal.table],
+            reigns=self._reigns,
+            now=self._now,
+        )
+        if isinstance(signal, Retraining):
+            return RetrainedTable(signal=signal, registry=self._registry, runs=runs)
+        return runs
 
     def batches(self, signal: DeltaSignal) -> list[Batch]:
         """The batches that were counted for a signal, in event time."""

@@ -1,5 +1,6 @@
 """Tables as the runs that made them: counted from the event log, and no row is read."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,7 @@ from aiguard_dagster.orchestration.batches import Batch, content_mark
 from aiguard_dagster.orchestration.lineage import Lineage
 from aiguard_dagster.signals.pipeline_cost import Step, tally_of_steps
 from aiguard_dagster.stats.profile import BatchProfile, Profile
+from aiguard_dagster.stats.tally import Tally
 
 DAY = timedelta(days=1)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -63,20 +65,20 @@ class RunTable:
 
     @property
     def _end(self) -> datetime:
-        return self.now - (self.now - EPOCH) % DAY
+        return day_of(self.now)
 
     @cached_property
     def _makers(self) -> Mapping[str, str]:
         return self.lineage.only(upstream=self.signal.upstream)
 
     @cached_property
-    def _start(self) -> datetime:
+    def start(self) -> datetime:
         """From when on days are looked at."""
         start = self._end - MOST_JUDGED * DAY - self.signal.window
         if self.signal.baseline is None:
             return start
         begun = [r.start for r in self.reigns if r.end is None or r.end > start]
-        return min([start, *(each - (each - EPOCH) % DAY for each in begun)])
+        return min([start, *map(day_of, begun)])
 
     @cached_property
     def _runs(self) -> dict[str, datetime]:
@@ -84,34 +86,40 @@ class RunTable:
         found: dict[str, datetime] = {}
         for asset in dict.fromkeys(self._makers.values()):
             key = dg.AssetKey.from_user_string(asset)
-            found |= planned_runs(self.instance, key, after=self._start - DAY)
+            found |= planned_runs(self.instance, key, after=self.start - DAY)
         return dict(sorted(found.items(), key=lambda each: each[1], reverse=True))
 
     @cached_property
-    def _profiles(self) -> dict[datetime, BatchProfile]:
+    def days(self) -> dict[datetime, tuple[list[Step], int]]:
+        """The steps of each day, and how many of its runs were not read yet."""
         log = StepLog(self.instance, self._makers)
         steps: dict[datetime, list[Step]] = {}
         for step in log.steps(self._runs):
-            steps.setdefault(step.ended - (step.ended - EPOCH) % DAY, []).append(step)
-        unread: dict[datetime, int] = {}
-        for run in log.unread:
-            day = self._runs[run] - (self._runs[run] - EPOCH) % DAY
-            unread[day] = unread.get(day, 0) + 1
-        known = [*steps, *unread]
-        first = max(self._start, min([*known, self._end - DAY]))
-        days = round((self._end - first) / DAY)
-        return {
-            day: self._profile(steps.get(day, []), unread.get(day, 0))
-            for day in (first + place * DAY for place in range(days))
-        }
+            steps.setdefault(day_of(step.ended), []).append(step)
+        unread = Counter(day_of(self._runs[run]) for run in log.unread)
+        first = max(self.start, min([*steps, *unread, self._end - DAY]))
+        span = (first + place * DAY for place in range(round((self._end - first) / DAY)))
+        return {day: (steps.get(day, []), unread[day]) for day in span}
+
+    @cached_property
+    def _profiles(self) -> dict[datetime, BatchProfile]:
+        return {day: self._profile(steps, unread) for day, (steps, unread) in self.days.items()}
 
     def _profile(self, steps: Sequence[Step], unread: int) -> BatchProfile:
         """One day; a row that is always there, for a day without runs is known too."""
         tally = tally_of_steps(steps, own=self.lineage.own, days=1.0, unread=unread)
-        part = Profile(
-            rows=1, first=None, last=None, columns={}, tallies={run_name(self.signal): tally}
-        )
-        return BatchProfile(grid_id="", parts={"": part})
+        return profile_of(self.signal, tally)
+
+
+def day_of(moment: datetime) -> datetime:
+    """The start of a day, in UTC."""
+    return moment - (moment - EPOCH) % DAY
+
+
+def profile_of(signal: TalliedSignal, tally: Tally) -> BatchProfile:
+    """What was counted of one day, as one row."""
+    part = Profile(rows=1, first=None, last=None, columns={}, tallies={run_name(signal): tally})
+    return BatchProfile(grid_id="", parts={"": part})
 
 
 def run_name(signal: TalliedSignal) -> str:

@@ -26,6 +26,7 @@ from aiguard_dagster.core.spec.signals.pandera import Pandera
 from aiguard_dagster.core.spec.signals.performance import Performance
 from aiguard_dagster.core.spec.signals.pipeline_cost import PipelineCost
 from aiguard_dagster.core.spec.signals.reconcile import Reconcile
+from aiguard_dagster.core.spec.signals.retraining import Retraining
 from aiguard_dagster.core.spec.signals.schema import Schema
 from aiguard_dagster.core.spec.signals.skew import Skew
 from aiguard_dagster.core.spec.signals.tallied import TalliedSignal
@@ -50,7 +51,8 @@ Signal = Annotated[
     | Cost
     | Latency
     | Errors
-    | PipelineCost,
+    | PipelineCost
+    | Retraining,
     Field(discriminator="kind"),
 ]
 
@@ -84,6 +86,7 @@ __all__ = [
     "Performance",
     "PipelineCost",
     "Reconcile",
+    "Retraining",
     "Schema",
     "Signal",
     "SignalBase",

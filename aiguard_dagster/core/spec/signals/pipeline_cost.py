@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 
 from aiguard_dagster.core.durations import format_duration
 from aiguard_dagster.core.spec.limits import Limit
-from aiguard_dagster.core.spec.signals.base import Flag, Found, Layer, Limits
+from aiguard_dagster.core.spec.signals.base import Count, Flag, Found, Layer, Limits
 from aiguard_dagster.core.spec.signals.tallied import Counts, TalliedSignal
 from aiguard_dagster.core.spoken import bound, span
 
@@ -27,7 +27,7 @@ class PipelineCost(TalliedSignal):
     where its materialisations tell ``dagster/row_count``."""
     upstream: Flag = True
     """Whether what the asset is made from counts too."""
-    min_samples: int = 1
+    min_samples: Count = 1
 
     @property
     def limits(self) -> Limits:
