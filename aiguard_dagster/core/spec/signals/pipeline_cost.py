@@ -53,7 +53,7 @@ class PipelineCost(TalliedSignal):
 
     def sentence(self, asset: str, limit: Limit | None) -> str:
         """What must hold."""
-        per = {"day": "a day", "run": "a run", 1000: "1,000 rows"}[self.per]
+        per = {"day": "a day", "run": "a run", 1000: "for 1,000 rows"}[self.per]
         made = f"{asset} and what it is made from" if self.upstream else asset
         near = bound(limit, "at most")
         return (

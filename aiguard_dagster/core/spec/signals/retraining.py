@@ -66,5 +66,12 @@ class Retraining(TalliedSignal):
     def sentence(self, asset: str, limit: Limit | None) -> str:
         """What must hold."""
         near = bound(limit, "at most", share=self.of == "unhelpful")
-        by = f", by {self.metric} of their runs" if self.of == "unhelpful" else ""
-        return f"Over the last {span(self.window)}, {self.subject} by {asset} must be {near}{by}"
+        last, made = span(self.window), f"new versions made by {asset}"
+        if self.of == "unhelpful":
+            which = f"{made} that did not help, by {self.metric} of their runs,"
+            return f"Over the last {last}, the share of {which} must be {near}"
+        what = {
+            "often": f"the number of {made} in 30 days",
+            "compute": f"the compute seconds of each of the {made}",
+        }[self.of]
+        return f"Over the last {last}, {what} must be {near}"
