@@ -66,10 +66,9 @@ def baseline() -> None:
     "--data",
     "data",
     multiple=True,
-    required=True,
     metavar="[TABLE=]FILE",
     help="Parquet or CSV that the version was accepted on; once for each table of the guard."
-    " Without TABLE= it is the guard's first table.",
+    " Without TABLE= it is the guard's first table. Traces need none.",
 )
 @click.option(
     "--tracking-uri",

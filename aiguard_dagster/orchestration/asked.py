@@ -73,7 +73,9 @@ def tallies_asked(guard: Guard, table: str) -> dict[str, TalliedSignal]:
 
     spec = guard.tables[table]
     signals = (rule.signal for rule in guard.rules if rule.signal.table == table)
-    return {tally_name(s, spec): s for s in signals if isinstance(s, TalliedSignal)}
+    return {
+        tally_name(s, spec): s for s in signals if isinstance(s, TalliedSignal) and not s.of_runs
+    }
 
 
 def _once(names: Iterable[str]) -> tuple[str, ...]:

@@ -101,8 +101,8 @@ def read_rows(
     from aiguard_dagster.adapters.tables.rows import open_rows
     from aiguard_dagster.adapters.tables.sources import open_source
 
-    if asset.table.source is not None:
-        return open_source(asset.table.source, asset.table, partitions or ())
+    if asset.table.row_source is not None:
+        return open_source(asset.table.row_source, asset.table, partitions or ())
     if deferred is None:
         msg = f"{asset.key.to_user_string()} has no value here"
         raise MeasurementError(msg)
@@ -113,7 +113,7 @@ def tell_unreachable(assets: Iterable[KnownAsset]) -> None:
     """Warn, once a source, of those that cannot be reached now; their checks will be errors."""
     asked = set()
     for asset in assets:
-        source = asset.table.source
+        source = asset.table.row_source
         if source is None or source.model_dump_json() in asked:
             continue
         from aiguard_dagster.adapters.tables.sources import unreachable

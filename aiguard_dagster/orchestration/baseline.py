@@ -42,7 +42,8 @@ def record_baseline(
         guard: The guard whose rules will be judged against this baseline.
         version: The registered model's version.
         data: By the guard's table names, the accepted data: pandas, polars or pyarrow. Predictions
-            should be made on rows that the model was not trained on, or errors look too small.
+            should be made on rows that the model was not trained on, or errors look too small. Of
+            traces none is given: those that the version has made by now are counted.
         tracking_uri: MLflow's tracking URI, ``http://…`` or ``sqlite:///…``.
         recorded_at: The time to record; now when left out.
 
@@ -60,7 +61,8 @@ def record_baseline(
         raise MeasurementError(msg)
     _require_tables(guard, data)
     registry = ModelRegistry(connect(tracking_uri), guard.model)
-    tables = {}
+    now = recorded_at or wall_clock()
+    tables = _traced_tables(guard, str(version), registry, now)
     for name, rows in data.items():
         try:
             tables[name] = _table(guard, name, rows, registry)
@@ -78,7 +80,7 @@ def record_baseline(
         guard=guard.name,
         model=guard.model.name,
         version=str(version),
-        recorded_at=recorded_at or wall_clock(),
+        recorded_at=now,
         tables=tables,
         metrics=metrics,
     )
@@ -146,14 +148,53 @@ def _require_tables(guard: Guard, data: Mapping[str, Any]) -> None:
     if unknown:
         msg = f"{guard.name} declares no table {unknown[0]!r}, only {', '.join(guard.tables)}"
         raise MeasurementError(msg)
-    missing = [name for name in guard.tables_to_record if name not in data]
+    traced = sorted(name for name in data if guard.tables[name].traces)
+    if traced:
+        what = f"{traced[0]} is traces, which the tracking server counts"
+        raise MeasurementError(with_hint(what, "leave it out of data."))
+    wanted = [name for name in guard.tables_to_record if not guard.tables[name].traces]
+    missing = [name for name in wanted if name not in data]
     if missing:
-        hint = ", ".join(f"{name}=…" for name in guard.tables_to_record)
+        hint = ", ".join(f"{name}=…" for name in wanted)
         msg = (
             f"{guard.name} compares {', '.join(missing)} with the baseline, and data holds none for"
             f" it\n\nHint: give data for {hint}."
         )
         raise MeasurementError(msg)
+
+
+def _traced_tables(
+    guard: Guard, version: str, registry: ModelRegistry, now: datetime
+) -> "dict[str, TableBaseline]":
+    """What the version's traces tell, where rules compare with it."""
+    from aiguard_dagster.orchestration.deltas import needs_baseline
+    from aiguard_dagster.orchestration.traced import TracedTable
+    from aiguard_dagster.signals.baseline import TableBaseline
+    from aiguard_dagster.stats.grid import Grid
+
+    found = {}
+    for name in guard.tables_to_record:
+        source = guard.tables[name].traces
+        if source is None:
+            continue
+        table = TracedTable(
+            guard=guard,
+            table=name,
+            source=source,
+            registry=registry,
+            reigns=(),
+            champion=version,
+            now=now,
+        )
+        days = table.days(version)
+        needed = [r.name for r in guard.rules if r.signal.table == name and needs_baseline(r)]
+        if needed and not days:
+            what = f"{name}: v{version} has made no trace that {needed[0]} could compare with"
+            raise MeasurementError(with_hint(what, "let the rule have baseline: first 14d."))
+        if days:
+            by_date = {str(day): profile for day, profile in days.items()}
+            found[name] = TableBaseline(grid=Grid(), days=by_date, types={})
+    return found
 
 
 def _table(guard: Guard, name: str, rows: Any, registry: ModelRegistry) -> "TableBaseline":  # noqa: ANN401 - any table

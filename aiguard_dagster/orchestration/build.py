@@ -1,6 +1,6 @@
 """From guards to Dagster definitions: the one function that the other doors call."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -8,12 +8,19 @@ import dagster as dg
 from aiguard_dagster.core.errors import SpecError
 from aiguard_dagster.core.spec import Guard
 from aiguard_dagster.core.spec.semantics import find_problems, find_problems_between
-from aiguard_dagster.orchestration.assets import know, tell_unreachable
+from aiguard_dagster.orchestration.assets import KnownAsset, know, tell_unreachable
 from aiguard_dagster.orchestration.clock import Clock, wall_clock
 from aiguard_dagster.orchestration.delta_sensor import build_delta_checks, build_delta_sensor
 from aiguard_dagster.orchestration.engines import ENGINE, ProfileEngine
 from aiguard_dagster.orchestration.fitting import Taken, find_misfits
-from aiguard_dagster.orchestration.keys import check_name, delta_rules, guard_key, table_key
+from aiguard_dagster.orchestration.keys import (
+    check_name,
+    delta_rules,
+    guard_key,
+    profiled_tables,
+    table_key,
+)
+from aiguard_dagster.orchestration.lineage import lineage_of
 from aiguard_dagster.orchestration.profiles import build_profile_asset
 from aiguard_dagster.orchestration.quality import build_quality_check
 from aiguard_dagster.orchestration.resources import (
@@ -125,6 +132,14 @@ def guard_additions(
         guard: {table: asset.partitions_def for table, asset in assets.items()}
         for guard, assets in known.items()
     }
+    lineages = {
+        guard.name: {
+            signal.table: lineage_of(graph, table_key(guard, signal.table))
+            for _, signal in delta_rules(guard)
+            if signal.of_runs
+        }
+        for guard in guards
+    }
     checks: list[dg.AssetChecksDefinition] = []
     assets: list[dg.AssetsDefinition | dg.AssetSpec] = []
     jobs: list[dg.JobDefinition] = []
@@ -141,15 +156,21 @@ def guard_additions(
             schedules += build_check_schedules(
                 name=f"{guard.name}__{table}", checks=quality, asset=asset, clock=clock
             )
-        for table in sorted({signal.table for _, signal in delta_rules(guard)}):
-            assets.append(
-                build_profile_asset(guard=guard, table=table, asset=mine[table], keys=keys)
+        assets += [
+            build_profile_asset(guard=guard, table=table, asset=mine[table], keys=keys)
+            for table in profiled_tables(guard)
+        ]
+        checks += [
+            build_delta_checks(
+                guard=guard,
+                table=table,
+                partitions=partitions[guard.name],
+                keys=keys,
+                clock=clock,
+                lineages=lineages[guard.name],
             )
-            checks.append(
-                build_delta_checks(
-                    guard=guard, table=table, partitions=partitions[guard.name], keys=keys
-                )
-            )
+            for table in sorted({signal.table for _, signal in delta_rules(guard)})
+        ]
         queues = review_queues(guard=guard, known=mine, clock=clock)
         assets += queues.assets
         checks += queues.checks
@@ -167,9 +188,7 @@ def guard_additions(
             )
     modelled = [guard for guard in guards if delta_rules(guard)]
     profiled_partitions = {
-        guard.name: {
-            signal.table: partitions[guard.name][signal.table] for _, signal in delta_rules(guard)
-        }
+        guard.name: {table: partitions[guard.name][table] for table in profiled_tables(guard)}
         for guard in modelled
     }
     sensors = [
@@ -189,17 +208,36 @@ def guard_additions(
                 partitions=profiled_partitions,
                 keys=keys,
                 clock=clock,
+                lineages=lineages,
                 minimum_interval_seconds=minimum_interval_seconds,
             )
         )
     return dg.Definitions(
-        assets=assets,
+        assets=[*_assets_of_traces(known.values()), *assets],
         asset_checks=checks,
         jobs=jobs,
         schedules=schedules,
         sensors=sensors,
         resources=resources,
     )
+
+
+def _assets_of_traces(known: Iterable[Mapping[str, KnownAsset]]) -> list[dg.AssetSpec]:
+    """Assets that stand for traces, where the project has none."""
+    missing = {
+        asset.key: asset.table.traces.experiment
+        for assets in known
+        for asset in assets.values()
+        if asset.table.traces and not asset.exists
+    }
+    return [
+        dg.AssetSpec(
+            key=key,
+            kinds={"mlflow"},
+            description=f"Traces of the MLflow experiment {experiment}.",
+        )
+        for key, experiment in missing.items()
+    ]
 
 
 def _guard_asset(guard: Guard) -> dg.AssetSpec:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from functools import cache, partial
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -10,11 +11,19 @@ import dagster as dg
 
 from aiguard_dagster.adapters.dagster.history import Target, materialized, newest_target
 from aiguard_dagster.adapters.dagster.metadata import evaluation_metadata
+from aiguard_dagster.adapters.mlflow.client import IN_A_TICK, short_patience
 from aiguard_dagster.core.errors import ActionError
 from aiguard_dagster.core.spec import Guard, Rule
 from aiguard_dagster.core.verdicts import Evaluation, Verdict
 from aiguard_dagster.orchestration.clock import Clock
-from aiguard_dagster.orchestration.keys import check_key, delta_rules, profile_key, table_key
+from aiguard_dagster.orchestration.keys import (
+    check_key,
+    delta_rules,
+    profile_key,
+    profiled_tables,
+    table_key,
+)
+from aiguard_dagster.orchestration.lineage import Lineage
 from aiguard_dagster.orchestration.partitions import Partitions
 from aiguard_dagster.orchestration.quality import severity
 from aiguard_dagster.orchestration.resources import ResourceKeys
@@ -40,7 +49,13 @@ LIVE = [
 
 
 def build_delta_checks(
-    *, guard: Guard, table: str, partitions: Mapping[str, Partitions], keys: ResourceKeys
+    *,
+    guard: Guard,
+    table: str,
+    partitions: Mapping[str, Partitions],
+    keys: ResourceKeys,
+    clock: Clock,
+    lineages: Mapping[str, Lineage],
 ) -> dg.AssetChecksDefinition:
     """The checks that the sensor reports to; executed by hand they judge the newest partition."""
     rules = {
@@ -49,13 +64,15 @@ def build_delta_checks(
         if signal.table == table
     }
 
+    profiled = table in profiled_tables(guard)
+
     @dg.multi_asset_check(
         name=f"{guard.name}__{table}_deltas",
         specs=[
             dg.AssetCheckSpec(
                 name=name,
                 asset=table_key(guard, table),
-                additional_deps=[profile_key(guard, table)],
+                additional_deps=[profile_key(guard, table)] if profiled else [],
                 description=f"{rule.signal.__doc__} Owner: {guard.owner_of(rule)}.",
             )
             for name, (rule, _) in rules.items()
@@ -75,10 +92,12 @@ def build_delta_checks(
             instance=context.instance,
             registry=getattr(context.resources, keys.mlflow).registry(guard),
             store=getattr(context.resources, keys.profiles),
+            now=clock(),
+            lineages=lineages,
         )
         for key in context.selected_asset_check_keys:
             rule, signal = rules[key.name]
-            batches = evaluator.batches(table)
+            batches = evaluator.batches(signal)
             if not batches:
                 continue
             evaluation = evaluator.evaluate_marked(rule, signal, batches[-1].window.end)
@@ -101,6 +120,7 @@ def build_delta_sensor(
     partitions: Mapping[str, Mapping[str, Partitions]],
     keys: ResourceKeys,
     clock: Clock,
+    lineages: Mapping[str, Mapping[str, Lineage]],
     minimum_interval_seconds: int,
 ) -> dg.SensorDefinition:
     """One sensor for all guards: asks for missing profiles, judges what is new."""
@@ -129,13 +149,25 @@ def build_delta_sensor(
                 registry.observe(now=clock())
             except ActionError as error:  # A user who may only read can still measure.
                 context.log.warning(str(error))
-            evaluator = DeltaEvaluator(
-                guard=guard,
-                partitions=mine,
-                instance=context.instance,
-                registry=registry,
-                store=getattr(context.resources, keys.profiles),
-            )
+            try:
+                evaluator = DeltaEvaluator(
+                    guard=guard,
+                    partitions=mine,
+                    instance=context.instance,
+                    registry=registry,
+                    store=getattr(context.resources, keys.profiles),
+                    now=clock(),
+                    lineages=lineages[guard.name],
+                )
+            except ActionError as error:
+                if not any(table.traces for table in guard.tables.values()):
+                    raise
+                context.log.error(str(error))  # noqa: TRY400 - it is the user who reads this
+                from aiguard_dagster.orchestration.unreadable import unreadable
+
+                found = unreadable(context.instance, guard, error, now=clock())
+                events.extend(check_event(guard, *each, target=None) for each in found)
+                return
             signature = evaluator.signature()
             if seen.get(guard.name) == signature:
                 return
@@ -152,7 +184,9 @@ def build_delta_sensor(
             if len(due) <= left and not evaluator.errors:
                 seen[guard.name] = signature
 
-        for_each_guard(context, guards, work)
+        traced = any(table.traces for guard in guards for table in guard.tables.values())
+        with short_patience(IN_A_TICK) if traced else nullcontext():
+            for_each_guard(context, guards, work)
         return dg.SensorResult(
             run_requests=requests[:MOST_RUNS], asset_events=events, cursor=json.dumps(seen)
         )

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from functools import partial
-from typing import NamedTuple
 
 import dagster as dg
 
@@ -18,14 +17,28 @@ from aiguard_dagster.adapters.dagster.history import materialized, read_evaluati
 from aiguard_dagster.adapters.mlflow.registry import ModelRegistry
 from aiguard_dagster.core.champions import Reign, champion_at
 from aiguard_dagster.core.durations import format_duration
-from aiguard_dagster.core.errors import MeasurementError
-from aiguard_dagster.core.spec import AbsoluteLimit, DeltaSignal, Drift, Guard, Rule, TalliedSignal
+from aiguard_dagster.core.errors import AIGuardError, MeasurementError
+from aiguard_dagster.core.spec import (
+    AbsoluteLimit,
+    DeltaSignal,
+    Drift,
+    Guard,
+    PipelineCost,
+    Retraining,
+    Rule,
+    TalliedSignal,
+)
 from aiguard_dagster.core.verdicts import Evaluation, Measurement, Verdict, Window
 from aiguard_dagster.core.words import with_hint
 from aiguard_dagster.orchestration.accepted import Accepted, baseline_mark, load_accepted
+from aiguard_dagster.orchestration.batches import Batch, LiveTable
 from aiguard_dagster.orchestration.keys import check_key, delta_rules, profile_key
+from aiguard_dagster.orchestration.lineage import Lineage
 from aiguard_dagster.orchestration.partitions import Partitions, window_of
 from aiguard_dagster.orchestration.resources import ProfileStore
+from aiguard_dagster.orchestration.retrained import RetrainedTable
+from aiguard_dagster.orchestration.runs import RunTable, run_name
+from aiguard_dagster.orchestration.traced import TracedTable
 from aiguard_dagster.signals.measure import evaluate_drift, evaluate_tallied, failed
 from aiguard_dagster.signals.measure_tallied import Reference
 from aiguard_dagster.signals.tallied import tally_name
@@ -35,14 +48,6 @@ from aiguard_dagster.stats.tally import merge_tallies
 
 MOST_JUDGED = 1_000
 """Newest partitions that a rule is judged on; well below what is read back of its history."""
-
-
-class Batch(NamedTuple):
-    """One profile that exists: its partition, window and storage id."""
-
-    key: str
-    window: Window
-    storage_id: int
 
 
 class DeltaEvaluator:
@@ -56,6 +61,8 @@ class DeltaEvaluator:
         instance: dg.DagsterInstance,
         registry: ModelRegistry,
         store: ProfileStore,
+        now: datetime,
+        lineages: Mapping[str, Lineage] | None = None,
     ) -> None:
         self._guard = guard
         self._partitions = partitions
@@ -69,9 +76,55 @@ class DeltaEvaluator:
         self.errors = 0
         self._reigns: tuple[Reign, ...] = registry.reigns()
         self._batches: dict[str, list[Batch]] = {}
+        self._now, self._lineages = now, lineages or {}
+        self._live: dict[str, LiveTable] = {
+            name: TracedTable(
+                guard=guard,
+                table=name,
+                source=table.traces,
+                registry=registry,
+                reigns=self._reigns,
+                champion=self.champion,
+                now=now,
+            )
+            for name, table in guard.tables.items()
+            if table.traces
+        }
 
-    def batches(self, table: str) -> list[Batch]:
-        """The profiles of a table that exist, in event time."""
+    def live(self, signal: DeltaSignal) -> LiveTable | None:
+        """What is counted at each tick for a signal; None where profiles are."""
+        if not signal.of_runs:
+            return self._live.get(signal.table)
+        name = signal.model_dump_json(exclude={"min_samples", "min_coverage"})
+        if name not in self._live:
+            self._live[name] = self._of_runs(signal)
+        return self._live[name]
+
+    def _of_runs(self, signal: DeltaSignal) -> LiveTable:
+        steps = signal if isinstance(signal, PipelineCost) else None
+        if isinstance(signal, Retraining):
+            window, baseline = signal.window, signal.baseline
+            steps = PipelineCost(window=window, baseline=baseline, upstream=False)
+        if steps is None:
+            msg = f"{signal.kind} is not measured on runs"
+            raise MeasurementError(msg)
+        runs = RunTable(
+            signal=steps,
+            instance=self._instance,
+            lineage=self._lineages[signal.table],
+            reigns=self._reigns,
+            now=self._now,
+        )
+        if isinstance(signal, Retraining):
+            return RetrainedTable(signal=signal, registry=self._registry, runs=runs)
+        return runs
+
+    def batches(self, signal: DeltaSignal) -> list[Batch]:
+        """The batches that were counted for a signal, in event time."""
+        live = self.live(signal)
+        return live.batches if live else self._profiled(signal.table)
+
+    def _profiled(self, table: str) -> list[Batch]:
         if table not in self._batches:
             found = materialized(self._instance, profile_key(self._guard, table))
             windows = [(p, window_of(self._partitions[table], p), at) for p, at in found.items()]
@@ -81,11 +134,14 @@ class DeltaEvaluator:
 
     def signature(self) -> str:
         """Names all inputs of all rules: when it has not changed, nothing needs judging."""
-        tables = sorted({signal.table for _, signal in delta_rules(self._guard)})
+        signals = {signal for _, signal in delta_rules(self._guard)}
+        tables = sorted({each.table for each in signals if self.live(each) is None})
         mark = self._baseline_mark(self.champion) if self.champion else None
         reigns = [str(reign) for reign in self._reigns]
         inputs: list[object] = [self._guard.model_dump_json(), self.champion, mark, reigns]
-        inputs += [[(b.key, b.storage_id) for b in self.batches(table)] for table in tables]
+        inputs += [[(b.key, b.mark) for b in self._profiled(table)] for table in tables]
+        lives = [self.live(signal) for _, signal in delta_rules(self._guard)]
+        inputs += [live.signature for live in lives if live]
         return _digest(inputs)
 
     def due(self, rule: Rule, signal: DeltaSignal) -> Iterator[Evaluation]:
@@ -96,7 +152,8 @@ class DeltaEvaluator:
         """
         stored = read_evaluations(self._instance, check_key(self._guard, rule))
         judged = {found.point.as_of: found for found in stored}
-        for batch in self.batches(signal.table)[-MOST_JUDGED:]:
+        live = self.live(signal)
+        for batch in self.batches(signal)[-(live.most if live else MOST_JUDGED) :]:
             as_of = batch.window.end
             before = judged.get(as_of)
             if before and self.champion_at(as_of) != self.champion:
@@ -128,17 +185,18 @@ class DeltaEvaluator:
             return failed(rule, nothing, accepted, subject=champion)
         held = self._in_window(signal, as_of)
         try:
-            profiles = [self._profile(signal.table, batch.key) for batch in held]
-        except MeasurementError as error:
+            profiles = [self._profile(signal, batch.key) for batch in held]
+        except AIGuardError as error:
             return failed(rule, nothing, error, subject=champion)
         current = WindowProfiles(
             window=window,
             batches=profiles,
             expected=self._expected(signal, window),
             champion=champion,
+            silent=self.live(signal) is not None,
         )
         if isinstance(signal, TalliedSignal):
-            name = tally_name(signal, self._guard.tables[signal.table])
+            name = self._name(signal)
             reference = partial(self._reference, rule, signal, name, as_of)
             try:
                 earlier = list(self._earlier(signal, as_of, champion))
@@ -160,20 +218,22 @@ class DeltaEvaluator:
             held = self._in_window(signal, end)
             yield WindowProfiles(
                 window=Window(start=end - signal.window, end=end),
-                batches=[self._profile(signal.table, batch.key) for batch in held],
+                batches=[self._profile(signal, batch.key) for batch in held],
                 expected=self._expected(signal, Window(start=end - signal.window, end=end)),
                 champion=champion,
             )
 
     def on_other_grids(self, rule: Rule, signal: DeltaSignal) -> list[str]:
         """The newest window's partitions whose profile is damaged or not on the champion's grid."""
-        batches = self.batches(signal.table)
-        if not batches or self.champion is None:
+        if self.live(signal) or self.champion is None:
+            return []
+        batches = self.batches(signal)
+        if not batches:
             return []
         if isinstance(signal, TalliedSignal):
             name = tally_name(signal, self._guard.tables[signal.table])
             held = self._in_window(signal, batches[-1].window.end)
-            lacking = [b.key for b in held if self._lacks(signal.table, b.key, name)]
+            lacking = [b.key for b in held if self._lacks(signal, b.key, name)]
             if not signal.on_grid:
                 return lacking
             return [*lacking, *(k for k in self._off_grid(signal, held) if k not in lacking)]
@@ -186,7 +246,7 @@ class DeltaEvaluator:
         if isinstance(accepted, MeasurementError) or signal.table not in accepted.baseline.tables:
             return []
         grid_id = accepted.baseline.tables[signal.table].grid.id
-        return [b.key for b in held if self._grid_id(signal.table, b.key) != grid_id]
+        return [b.key for b in held if self._grid_id(signal, b.key) != grid_id]
 
     def _reference(
         self, rule: Rule, signal: TalliedSignal, name: str, as_of: datetime
@@ -221,9 +281,10 @@ class DeltaEvaluator:
         held = self._within(signal, window)
         parts = WindowProfiles(
             window=window,
-            batches=[self._profile(signal.table, batch.key) for batch in held],
+            batches=[self._profile(signal, batch.key) for batch in held],
             expected=self._expected(signal, window),
             champion=self.champion_at(as_of) or "",
+            silent=self.live(signal) is not None,
         )
         if parts.partition_coverage < signal.min_coverage:
             msg = f"of the {told} only {parts.partition_coverage:.0%} of the partitions are there"
@@ -250,10 +311,9 @@ class DeltaEvaluator:
     def _in_window(self, signal: DeltaSignal, as_of: datetime) -> list[Batch]:
         """The profiles in a window; where rows name no version, only the champion's own time."""
         start = as_of - signal.window
-        whoever = isinstance(signal, Drift) or (
-            isinstance(signal, TalliedSignal) and signal.every_version
-        )
-        if not whoever and not self._guard.tables[signal.table].model_version:
+        every = isinstance(signal, TalliedSignal) and signal.every_version
+        whole = isinstance(signal, Drift) or signal.of_runs or every
+        if not whole and not self._guard.tables[signal.table].model_version:
             reign = next((r for r in reversed(self._reigns) if r.start < as_of), None)
             start = max(start, reign.start) if reign else start
         return self._within(signal, Window(start=start, end=as_of))
@@ -262,47 +322,58 @@ class DeltaEvaluator:
         # Half a partition of slack, for the days that clocks make longer or shorter.
         return [
             batch
-            for batch in self.batches(signal.table)
+            for batch in self.batches(signal)
             if batch.window.end <= window.end
             and batch.window.start >= window.start - (batch.window.end - batch.window.start) / 2
         ]
 
     def _expected(self, signal: DeltaSignal, window: Window) -> int:
+        if live := self.live(signal):
+            return max(1, round((window.end - window.start) / live.every))
         partitions_def = self._partitions[signal.table]
         if not isinstance(partitions_def, dg.TimeWindowPartitionsDefinition):
             return 1
-        newest = self.batches(signal.table)[-1].window
+        newest = self.batches(signal)[-1].window
         return max(1, round((window.end - window.start) / (newest.end - newest.start)))
 
     def _fingerprint(self, rule: Rule, signal: DeltaSignal, as_of: datetime) -> str:
         champion = self.champion_at(as_of)
         mark = self._baseline_mark(champion) if champion else None
-        held = [(b.key, b.storage_id) for b in self._in_window(signal, as_of)]
+        held = [(b.key, b.mark) for b in self._in_window(signal, as_of)]
         if isinstance(signal, TalliedSignal) and signal.looks_back:
             back = Window(start=as_of - signal.window - signal.looks_back, end=as_of)
-            held += [(b.key, b.storage_id) for b in self._within(signal, back)]
+            held += [(b.key, b.mark) for b in self._within(signal, back)]
         if isinstance(signal, TalliedSignal) and signal.baseline:
             first = self._first_window(signal.baseline, as_of)
-            held += [(b.key, b.storage_id) for b in (self._within(signal, first) if first else [])]
+            held += [(b.key, b.mark) for b in (self._within(signal, first) if first else [])]
         return _digest([rule.model_dump_json(), champion, mark, held])
 
-    def _profile(self, table: str, key: str) -> BatchProfile:
+    def _name(self, signal: TalliedSignal) -> str:
+        """The name of what a signal counts."""
+        if signal.of_runs:
+            return run_name(signal)
+        return tally_name(signal, self._guard.tables[signal.table])
+
+    def _profile(self, signal: DeltaSignal, key: str) -> BatchProfile:
+        live, table = self.live(signal), signal.table
+        if live:
+            return live.profile(key)
         if (table, key) not in self._profiles:
             loaded = self._store.load(profile_key(self._guard, table), key)
             self._profiles[table, key] = loaded
         return self._profiles[table, key]
 
-    def _grid_id(self, table: str, key: str) -> str | None:
+    def _grid_id(self, signal: DeltaSignal, key: str) -> str | None:
         """The grid of a profile; None where it cannot be read."""
         try:
-            return self._profile(table, key).grid_id
+            return self._profile(signal, key).grid_id
         except MeasurementError:
             return None
 
-    def _lacks(self, table: str, key: str, name: str) -> bool:
+    def _lacks(self, signal: DeltaSignal, key: str, name: str) -> bool:
         """Whether a profile does not hold a tally, or cannot be read."""
         try:
-            parts = self._profile(table, key).parts.values()
+            parts = self._profile(signal, key).parts.values()
         except MeasurementError:
             return True
         return any(name not in part.tallies for part in parts if part.rows)

@@ -68,7 +68,7 @@ class ProfileEngine(dg.ConfigurableResource[None]):
         from aiguard_dagster.adapters.tables.rows import together
         from aiguard_dagster.adapters.tables.sources import scan_source
 
-        source = asset.table.source
+        source = asset.table.row_source
         if source is not None:
             remote = self.spark_remote
             return scan_source(source, asset.table, partitions, engine=self.kind, remote=remote)

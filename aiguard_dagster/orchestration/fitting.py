@@ -11,7 +11,7 @@ from aiguard_dagster.core.errors import Problem
 from aiguard_dagster.core.spec import Action, DeltaSignal, Guard, Rule
 from aiguard_dagster.core.words import did_you_mean
 from aiguard_dagster.orchestration.assets import KnownAsset
-from aiguard_dagster.orchestration.keys import delta_rules
+from aiguard_dagster.orchestration.keys import profiled_tables
 from aiguard_dagster.orchestration.partitions import (
     dimension_names,
     partition_length,
@@ -46,7 +46,7 @@ def find_misfits(
         name_of: Names the checks.
     """
     found: list[Found] = []
-    profiled = {signal.table for _, signal in delta_rules(guard)}
+    profiled = set(profiled_tables(guard))
     for name, asset in known.items():
         is_checked = any(rule.signal.table == name for rule in guard.rules)
         is_checked = is_checked or asset.table.review is not None
@@ -71,8 +71,8 @@ def find_misfits(
 
 
 def _asset(asset: KnownAsset, graph: Graph, *, is_checked: bool) -> Iterator[Found]:
-    """An asset that does not exist; a source may be compared with that is none."""
-    if asset.exists or (asset.table.source is not None and not is_checked):
+    """An asset that does not exist; traces get one, and a source may be read that is none."""
+    if asset.exists or asset.table.traces or (asset.table.source is not None and not is_checked):
         return
     keys = sorted(key.to_user_string() for key in graph.get_all_asset_keys())
     wanted = asset.table.asset
@@ -92,14 +92,14 @@ def _partitions(asset: KnownAsset, *, is_profiled: bool) -> Iterator[Found]:
 
 
 def _source(asset: KnownAsset) -> Iterator[Found]:
-    if asset.table.source is None:
+    if asset.table.row_source is None:
         return
     from aiguard_dagster.adapters.tables.sources import find_source_problems
 
     yield from (
         (f"source{'.' if below else ''}{below}", what, hint)
         for below, what, hint in find_source_problems(
-            asset.table.source,
+            asset.table.row_source,
             asset.table,
             dimensions=dimension_names(asset.partitions_def),
             has_time=time_partitions(asset.partitions_def) is not None,
@@ -158,7 +158,9 @@ def _windows(rule: Rule, asset: KnownAsset, path: str) -> Iterator[Found]:
         hint = "name an asset without partitions; each check must see all rows."
         yield (f"{path}.signal.table", what, hint)
     length = partition_length(asset.partitions_def)
-    if isinstance(signal, DeltaSignal) and length is not None and signal.window < length:
+    if not isinstance(signal, DeltaSignal) or signal.of_runs:
+        return
+    if length is not None and signal.window < length:
         spoken = f"{format_duration(signal.window)} is shorter than a partition"
         what = f"{spoken} of {signal.table}, {format_duration(length)}"
         yield (f"{path}.signal.window", what, "make it several partitions long.")

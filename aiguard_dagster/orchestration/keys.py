@@ -35,6 +35,12 @@ def check_key(guard: Guard, rule: Rule) -> dg.AssetCheckKey:
     return dg.AssetCheckKey(table_key(guard, rule.signal.table), check_name(guard, rule))
 
 
+def profiled_tables(guard: Guard) -> list[str]:
+    """The tables whose rows are profiled for rules that compare windows."""
+    tables = {signal.table for _, signal in delta_rules(guard) if not signal.of_runs}
+    return sorted(table for table in tables if guard.tables[table].traces is None)
+
+
 def delta_rules(guard: Guard) -> list[tuple[Rule, DeltaSignal]]:
     """The rules that are measured on profiles."""
     return [(rule, rule.signal) for rule in guard.rules if isinstance(rule.signal, DeltaSignal)]

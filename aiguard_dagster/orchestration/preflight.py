@@ -87,8 +87,8 @@ class TableReader:
         return self.instance.get_materialized_partitions(dg.AssetKey(list(table.asset_path)))
 
     def _load(self, table: Table, partition: Partition | None) -> pl.LazyFrame:
-        if table.source is not None:
-            opened = open_source(table.source, table, (partition,) if partition else ())
+        if table.row_source is not None:
+            opened = open_source(table.row_source, table, (partition,) if partition else ())
             return as_lazy(opened.frame.to_native())
         key = dg.AssetKey(list(table.asset_path))
         if partition is None:
@@ -192,7 +192,7 @@ def _with_inputs(
     table = reader.guard.tables[name]
     missing = set(model.inputs) - set(rows.collect_schema().names())
     for other_name, other in reader.guard.tables.items():
-        if not missing or other_name == name:
+        if not missing or other_name == name or other.traces:
             continue
         features = reader.rows(other_name, window)
         there = missing & set(features.collect_schema().names())

@@ -14,6 +14,8 @@ from aiguard_dagster.core.spec import (
     OutOfDistribution,
     Overtrust,
     Performance,
+    PipelineCost,
+    Retraining,
     TalliedSignal,
     Tokens,
     Trust,
@@ -29,6 +31,8 @@ from aiguard_dagster.signals.latency import LATENCY
 from aiguard_dagster.signals.out_of_distribution import OUT_OF_DISTRIBUTION
 from aiguard_dagster.signals.overtrust import OVERTRUST
 from aiguard_dagster.signals.performance import PERFORMANCE
+from aiguard_dagster.signals.pipeline_cost import PIPELINE_COST
+from aiguard_dagster.signals.retraining import RETRAINING
 from aiguard_dagster.signals.tallied import Kind
 from aiguard_dagster.signals.tokens import TOKENS
 from aiguard_dagster.signals.trust import TRUST
@@ -45,6 +49,8 @@ KINDS: Mapping[type[TalliedSignal], Kind] = {
     OutOfDistribution: OUT_OF_DISTRIBUTION,
     Overtrust: OVERTRUST,
     Performance: PERFORMANCE,
+    PipelineCost: PIPELINE_COST,
+    Retraining: RETRAINING,
     Tokens: TOKENS,
     Trust: TRUST,
 }

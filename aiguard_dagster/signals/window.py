@@ -17,17 +17,21 @@ class WindowProfiles:
         batches: The profiles that exist.
         expected: Partitions that the window holds.
         champion: The version in production.
+        silent: Whether a batch without rows is there all the same: nobody made a request.
     """
 
     window: Window
     batches: Sequence[BatchProfile]
     expected: int
     champion: str
+    silent: bool = False
 
     @property
     def partition_coverage(self) -> float:
         """The share of the window's partitions that have a profile with rows."""
-        filled = sum(any(part.rows for part in batch.parts.values()) for batch in self.batches)
+        filled = sum(
+            self.silent or any(part.rows for part in batch.parts.values()) for batch in self.batches
+        )
         # Clocks that change put one partition more into a window than its length would hold.
         return min(1.0, filled / self.expected) if self.expected else 0.0
 

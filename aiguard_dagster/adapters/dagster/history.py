@@ -111,3 +111,26 @@ def last_materialised(instance: dg.DagsterInstance, key: dg.AssetKey) -> datetim
     """When an asset was last materialised; None when never."""
     record = instance.get_latest_materialization_event(key)
     return datetime.fromtimestamp(record.timestamp, tz=UTC) if record else None
+
+
+def planned_runs(
+    instance: dg.DagsterInstance, key: dg.AssetKey, *, after: datetime
+) -> Mapping[str, datetime]:
+    """The runs that were to make an asset, and when they were made; also those that failed."""
+    found: dict[str, datetime] = {}
+    cursor = None
+    wanted = dg.EventRecordsFilter(
+        DagsterEventType.ASSET_MATERIALIZATION_PLANNED,
+        asset_key=key,
+        after_timestamp=after.timestamp(),
+    )
+    while True:
+        if cursor is not None:
+            wanted = wanted._replace(before_cursor=cursor)
+        page = instance.event_log_storage.get_event_records(wanted, limit=PAGE)
+        for record in page:
+            at = datetime.fromtimestamp(record.timestamp, tz=UTC)
+            found[record.run_id] = min(at, found.get(record.run_id, at))
+        if len(page) < PAGE:
+            return found
+        cursor = page[-1].storage_id

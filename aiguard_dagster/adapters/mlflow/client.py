@@ -1,7 +1,7 @@
 """A client of one MLflow, and its refusals as our errors."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,8 @@ PATIENCE = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "15",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
+IN_A_TICK = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "8"}
+"""A sensor has 60 seconds for all its guards, and another tick is near."""
 
 
 def connect(tracking_uri: str, *, registry_uri: str | None = None) -> "MlflowClient":
@@ -30,14 +32,14 @@ def connect(tracking_uri: str, *, registry_uri: str | None = None) -> "MlflowCli
 
 
 @contextmanager
-def short_patience() -> Iterator[None]:
+def short_patience(patience: Mapping[str, str] = PATIENCE) -> Iterator[None]:
     """Give up on a server that is down within seconds, and leave the user's own calls alone.
 
     MLflow's own patience (7 retries of 120 s) keeps one call alive for minutes, longer than a
     sensor may run. There is no such setting on the client, so it is in the environment while our
     call lasts, and only where the user has set nothing.
     """
-    ours = {name: value for name, value in PATIENCE.items() if name not in os.environ}
+    ours = {name: value for name, value in patience.items() if name not in os.environ}
     os.environ.update(ours)
     try:
         yield

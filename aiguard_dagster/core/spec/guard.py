@@ -122,7 +122,11 @@ class Guard(Spec):
     @property
     def tables_to_record(self) -> tuple[str, ...]:
         """The tables that a baseline must hold: those that a rule compares with it."""
-        needed = {rule.signal.table for rule in self.rules if rule.signal.needs_model}
+        needed = {
+            rule.signal.table
+            for rule in self.rules
+            if rule.signal.needs_model and not rule.signal.of_runs
+        }
         return tuple(name for name in self.tables if name in needed)
 
     def owner_of(self, rule: Rule) -> str:

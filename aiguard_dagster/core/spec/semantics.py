@@ -8,8 +8,16 @@ from aiguard_dagster.core.durations import Percentage, format_duration
 from aiguard_dagster.core.errors import Problem
 from aiguard_dagster.core.spec.guard import Action, Guard, Rule
 from aiguard_dagster.core.spec.limits import AbsoluteLimit, BaselineLimit, FalseAlarmLimit
-from aiguard_dagster.core.spec.signals import Custom, DeltaSignal, Drift, Performance
+from aiguard_dagster.core.spec.signals import (
+    KINDS_OF_TRACES,
+    Custom,
+    DeltaSignal,
+    Drift,
+    Performance,
+    TalliedSignal,
+)
 from aiguard_dagster.core.spec.signals.drift import SHORTEST
+from aiguard_dagster.core.spec.sources import TRACE_COLUMNS, TraceSource
 from aiguard_dagster.core.words import did_you_mean
 
 Found = tuple[str, str, str]
@@ -96,11 +104,29 @@ def _table(guard: Guard, rule: Rule, path: str) -> Iterator[Found]:
         hint = did_you_mean(name, guard.tables, declared)
         yield (f"{path}.signal.table", f"no table {name!r} is declared", hint)
         return
+    yield from _others(guard, rule, path)
+    source = guard.tables[name].traces
+    if source is not None and not rule.signal.of_runs:
+        yield from _traces(rule, source, f"{path}.signal")
+        return
+    yield from _columns(guard, rule, path)
+
+
+def _others(guard: Guard, rule: Rule, path: str) -> Iterator[Found]:
+    """Other tables that a rule reads."""
     for option, other in rule.signal.others.items():
         if other not in guard.tables:
             declared = f"the declared tables are {', '.join(guard.tables)}."
             hint = did_you_mean(other, guard.tables, declared)
             yield (f"{path}.signal.{option}", f"no table {other!r} is declared", hint)
+        elif guard.tables[other].traces:
+            hint = "give a table of rows."
+            yield (f"{path}.signal.{option}", f"{other} is traces, which have no rows", hint)
+
+
+def _columns(guard: Guard, rule: Rule, path: str) -> Iterator[Found]:
+    """Columns that a rule names, and those that it needs."""
+    name = rule.signal.table
     for option in ("by", "columns", "judge"):
         person, found = guard.tables[name].user, getattr(rule.signal, option, None) or ()
         columns = (found,) if isinstance(found, str) else tuple(found)
@@ -121,6 +147,24 @@ def _table(guard: Guard, rule: Rule, path: str) -> Iterator[Found]:
             )
 
 
+def _traces(rule: Rule, source: TraceSource, path: str) -> Iterator[Found]:
+    """What a tracking server cannot count."""
+    signal = rule.signal
+    if not isinstance(signal, TalliedSignal) or not signal.traced:
+        what = f"{signal.kind} cannot be measured on traces"
+        hint = f"on traces there are {', '.join(KINDS_OF_TRACES)}; use a table of rows for others."
+        yield (f"{path}.table", what, hint)
+        return
+    name = TRACE_COLUMNS["template"]
+    if others := [column for column in getattr(signal, "by", None) or () if column != name]:
+        what = f"traces are not counted by {others[0]}"
+        yield (f"{path}.by", what, f"the only segment of traces is {name}.")
+    if signal.window % source.every:
+        window, every = format_duration(signal.window), format_duration(source.every)
+        what = f"{window} is no multiple of {every}, which traces are counted by"
+        yield (f"{path}.window", what, "change it, or every: of the source.")
+
+
 def _options(rule: Rule, path: str) -> Iterator[Found]:
     for below, what, hint in rule.signal.problems():
         yield (f"{path}.signal{'.' if below else ''}{below}", what, hint)
@@ -132,6 +176,11 @@ def _limit(rule: Rule, path: str) -> Iterator[Found]:
     if takes.refused:
         if limit is not None:
             yield (where, f"{signal.kind} takes no limit: {takes.refused}", "take it out.")
+        return
+    first = isinstance(signal, TalliedSignal) and signal.baseline is not None
+    if signal.of_runs and isinstance(limit, BaselineLimit | FalseAlarmLimit) and not first:
+        what = "no baseline is recorded of runs"
+        yield (where, what, "add baseline: first 14d to the signal, or give a value.")
         return
     match limit:
         case None:

@@ -1,11 +1,15 @@
 """Where a table's rows are, when they do not come through the asset's own IO manager."""
 
+from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from aiguard_dagster.core.durations import PositiveDuration, format_duration
 from aiguard_dagster.core.spec.base import Spec
 from aiguard_dagster.core.words import with_hint
+
+DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
 
 Text = Annotated[str, Field(min_length=1)]
 
@@ -71,7 +75,43 @@ class SparkSource(Spec):
     column when left out."""
 
 
-Source = Annotated[
-    FileSource | DuckDBSource | SQLSource | SparkSource,
-    Field(discriminator="kind"),
-]
+class TraceSource(Spec):
+    """Traces of an MLflow experiment; the tracking server counts them, and no row is read."""
+
+    kind: Literal["traces"]
+    experiment: Text
+    """The experiment's name."""
+    every: PositiveDuration = timedelta(hours=1)
+    """How much is counted together, and how often rules are judged: whole hours or days, UTC."""
+    by_version: Annotated[bool, Field(strict=True)] = True
+    """A trace counts for the version that its metadata ``mlflow.modelId`` names; with ``false``,
+    for the version in production when it was made."""
+
+    @field_validator("every")
+    @classmethod
+    def _divides_a_day(cls, every: timedelta) -> timedelta:
+        if DAY % every or every % MINUTE:
+            what = f"a day is no multiple of {format_duration(every)}"
+            raise ValueError(with_hint(what, "write a part of a day, such as 15m, 1h, 6h or 1d."))
+        return every
+
+
+RowSource = FileSource | DuckDBSource | SQLSource | SparkSource
+"""Sources that rows are read from."""
+Source = Annotated[RowSource | TraceSource, Field(discriminator="kind")]
+
+TRACE_COLUMNS = {
+    "time": "timestamp_ms",
+    "request": "request_id",
+    "template": "trace_name",
+    "status": "status",
+    "latency": "execution_time_ms",
+    "served_by": "span_model_name",
+    "input_tokens": "input_tokens",
+    "output_tokens": "output_tokens",
+    "cached_tokens": "cache_read_input_tokens",
+    "cost": "total_cost",
+}
+"""What stands for a table's columns where its rows are traces, by the field of the table."""
+TRACE_VERSION = "mlflow.modelId"
+"""The metadata of a trace that names the logged model that made it."""

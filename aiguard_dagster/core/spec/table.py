@@ -2,11 +2,18 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from aiguard_dagster.core.spec.base import Column, Spec, Zone
 from aiguard_dagster.core.spec.review import Review
-from aiguard_dagster.core.spec.sources import Source
+from aiguard_dagster.core.spec.sources import (
+    TRACE_COLUMNS,
+    TRACE_VERSION,
+    RowSource,
+    Source,
+    TraceSource,
+)
+from aiguard_dagster.core.words import with_hint
 
 ASSET_PATTERN = r"^[^/\s][^/]*(/[^/]+)*$"
 
@@ -84,6 +91,32 @@ class Table(Spec):
     schedule: Column | None = None
     """Cron times at which the checks on the data run by themselves, such as ``0 * * * *``. An asset
     that Dagster does not materialise is checked every hour when left out."""
+
+    @model_validator(mode="after")
+    def _columns_of_traces(self) -> "Table":
+        """Traces have columns of their own, which nobody needs to name."""
+        if not isinstance(self.source, TraceSource):
+            return self
+        known = dict(TRACE_COLUMNS)
+        if self.source.by_version:
+            known["model_version"] = TRACE_VERSION
+        for name in sorted(self.model_fields_set - {"asset", "source"}):
+            if getattr(self, name) not in {known.get(name), type(self).model_fields[name].default}:
+                what = f"traces bring columns of their own, and {name} is none to name"
+                raise ValueError(with_hint(what, "give only asset and source."))
+        for name, column in known.items():
+            object.__setattr__(self, name, column)
+        return self
+
+    @property
+    def traces(self) -> TraceSource | None:
+        """Where its traces are; None of a table of rows."""
+        return self.source if isinstance(self.source, TraceSource) else None
+
+    @property
+    def row_source(self) -> RowSource | None:
+        """Where its rows are, when they do not come through the asset's own IO manager."""
+        return None if isinstance(self.source, TraceSource) else self.source
 
     @property
     def asset_path(self) -> tuple[str, ...]:

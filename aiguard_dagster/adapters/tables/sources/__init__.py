@@ -16,7 +16,7 @@ from aiguard_dagster.core.spec import Table
 from aiguard_dagster.core.spec.sources import (
     DuckDBSource,
     FileSource,
-    Source,
+    RowSource,
     SparkSource,
     SQLSource,
 )
@@ -28,7 +28,7 @@ EngineName = Literal["own", "duckdb", "spark"]
 """What reads parquet files: polars in this process (own), DuckDB, or Spark."""
 
 
-def open_source(source: Source, table: Table, partitions: Sequence[Partition]) -> Rows:
+def open_source(source: RowSource, table: Table, partitions: Sequence[Partition]) -> Rows:
     """The rows of a declared source, read once.
 
     Args:
@@ -47,7 +47,7 @@ def open_source(source: Source, table: Table, partitions: Sequence[Partition]) -
 
 
 def scan_source(
-    source: Source,
+    source: RowSource,
     table: Table,
     partitions: Sequence[Partition],
     *,
@@ -97,7 +97,7 @@ def _scanned(
 
 
 @contextmanager
-def _told(source: Source, table: Table) -> Iterator[None]:
+def _told(source: RowSource, table: Table) -> Iterator[None]:
     """Tell of whatever a driver raises without its own words."""
     try:
         yield
@@ -113,7 +113,7 @@ def _told(source: Source, table: Table) -> Iterator[None]:
         raise MeasurementError(msg) from None
 
 
-def unreachable(source: Source) -> str:
+def unreachable(source: RowSource) -> str:
     """Why a source cannot be reached now, within seconds; empty when it can, or nobody can tell."""
     try:
         match source:

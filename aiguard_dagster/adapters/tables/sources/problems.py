@@ -9,7 +9,7 @@ from aiguard_dagster.core.spec import Table
 from aiguard_dagster.core.spec.sources import (
     DuckDBSource,
     FileSource,
-    Source,
+    RowSource,
     SparkSource,
     SQLSource,
 )
@@ -22,7 +22,7 @@ DRIVERS = {"duckdb": "duckdb", "spark": "pyspark"}
 
 
 def find_source_problems(
-    source: Source, table: Table, *, dimensions: Sequence[str], has_time: bool, partitioned: bool
+    source: RowSource, table: Table, *, dimensions: Sequence[str], has_time: bool, partitioned: bool
 ) -> list[Found]:
     """What is wrong between a source, its table and the asset's partitions.
 
@@ -58,7 +58,7 @@ def find_source_problems(
     return found
 
 
-def _installed(source: Source) -> Iterator[Found]:
+def _installed(source: RowSource) -> Iterator[Found]:
     module = DRIVERS.get(source.kind)
     if module and find_spec(module) is None:
         hint = f'pip install "aiguard-dagster[{source.kind}]".'
@@ -95,7 +95,7 @@ def _address(source: SQLSource) -> Iterator[Found]:
 
 
 def _apart(
-    source: Source, table: Table, dimensions: Sequence[str], *, has_time: bool
+    source: RowSource, table: Table, dimensions: Sequence[str], *, has_time: bool
 ) -> Iterator[Found]:
     """How the rows of a partition are told from those of others."""
     by = source.partition_by

@@ -1,6 +1,6 @@
 """What can be measured: one model a kind, one file a kind, told apart by ``kind``."""
 
-from typing import Annotated
+from typing import Annotated, get_args
 
 from pydantic import Field
 
@@ -32,7 +32,9 @@ from aiguard_dagster.core.spec.signals.out_of_distribution import OutOfDistribut
 from aiguard_dagster.core.spec.signals.overtrust import Overtrust
 from aiguard_dagster.core.spec.signals.pandera import Pandera
 from aiguard_dagster.core.spec.signals.performance import Performance
+from aiguard_dagster.core.spec.signals.pipeline_cost import PipelineCost
 from aiguard_dagster.core.spec.signals.reconcile import Reconcile
+from aiguard_dagster.core.spec.signals.retraining import Retraining
 from aiguard_dagster.core.spec.signals.schema import Schema
 from aiguard_dagster.core.spec.signals.skew import Skew
 from aiguard_dagster.core.spec.signals.tallied import TalliedSignal
@@ -68,12 +70,24 @@ Signal = Annotated[
     | OutOfDistribution
     | Trust
     | Hallucination
-    | Overtrust,
+    | Overtrust
+    | PipelineCost
+    | Retraining,
     Field(discriminator="kind"),
 ]
 
+KINDS_OF_TRACES = tuple(
+    sorted(
+        kind.model_fields["kind"].default
+        for kind in get_args(get_args(Signal)[0])
+        if issubclass(kind, TalliedSignal) and kind.traced
+    )
+)
+"""The kinds that can be measured on traces."""
+
 __all__ = [
     "IMPORT_PATTERN",
+    "KINDS_OF_TRACES",
     "Accelerator",
     "Agents",
     "Calibration",
@@ -98,7 +112,9 @@ __all__ = [
     "Overtrust",
     "Pandera",
     "Performance",
+    "PipelineCost",
     "Reconcile",
+    "Retraining",
     "Schema",
     "Signal",
     "SignalBase",

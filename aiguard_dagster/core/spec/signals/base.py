@@ -93,6 +93,11 @@ class SignalBase(Spec):
         return self.judges_data
 
     @property
+    def of_runs(self) -> bool:
+        """Whether it looks at the runs that made a table, and at nothing in it."""
+        return False
+
+    @property
     def explains(self) -> bool:
         """Whether a breach of it explains breaches further down."""
         return self.judges_data and self.layer is not Layer.METADATA

@@ -4,7 +4,7 @@ from typing import Any, ClassVar, Literal
 
 from aiguard_dagster.core.spec.limits import Limit
 from aiguard_dagster.core.spec.signals.base import Columns, Layer, Limits
-from aiguard_dagster.core.spec.signals.tallied import TalliedSignal
+from aiguard_dagster.core.spec.signals.tallied import TalliedSignal, TracePiece
 from aiguard_dagster.core.spoken import bound, joined, span
 
 FINE = ("ok", "OK", "success", "200")
@@ -15,6 +15,7 @@ class Errors(TalliedSignal):
 
     layer: ClassVar[Layer] = Layer.USE
     counted: ClassVar[str] = "requests"
+    traced: ClassVar[frozenset[TracePiece]] = frozenset({"requests"})
     kind: Literal["errors"] = "errors"
     table: str = "predictions"
     """One of the guard's tables."""

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from aiguard_dagster.core.spec.limits import Limit
 from aiguard_dagster.core.spec.signals.base import Columns, Found, Layer, Limits
-from aiguard_dagster.core.spec.signals.tallied import TalliedSignal
+from aiguard_dagster.core.spec.signals.tallied import TalliedSignal, TracePiece
 from aiguard_dagster.core.spoken import bound, joined, span
 
 Percentile = Literal["p50", "p95", "p99"]
@@ -18,6 +18,7 @@ class Latency(TalliedSignal):
 
     layer: ClassVar[Layer] = Layer.USE
     counted: ClassVar[str] = "timed answers"
+    traced: ClassVar[frozenset[TracePiece]] = frozenset({"requests", "latency"})
     kind: Literal["latency"] = "latency"
     table: str = "predictions"
     """One of the guard's tables."""

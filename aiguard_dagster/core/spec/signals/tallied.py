@@ -1,7 +1,7 @@
 """Base of the kinds that are measured from sums by group."""
 
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema
 
@@ -41,12 +41,28 @@ FirstDays = Annotated[
 ]
 
 
+TracePiece = Literal["requests", "latency", "tokens", "cost", "feedback"]
+"""What a tracking server can be asked to count of traces."""
+
+Counts = Literal["rows", "runs"]
+"""What is counted: the rows of a table, or the runs that made it."""
+
+
 class TalliedSignal(DeltaSignal):
     """Base of the kinds that are measured from sums by group, counted once a batch."""
+
+    counts: ClassVar[Counts] = "rows"
+    traced: ClassVar[frozenset[TracePiece]] = frozenset()
+    """What must be counted of traces to measure it; empty where traces cannot tell."""
 
     baseline: FirstDays | None = None
     """``first 14d`` compares with the champion's own first days in production, where they are the
     only honest reference; with what was recorded at its acceptance when left out."""
+
+    @property
+    def of_runs(self) -> bool:
+        """Whether it looks at the runs that made a table, and at nothing in it."""
+        return self.counts == "runs"
 
     @property
     def roles(self) -> tuple[str, ...]:

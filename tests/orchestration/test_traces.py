@@ -1,0 +1,323 @@
+"""Rules on traces: counted by a real MLflow server, judged by the sensor, told on the asset."""
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+import pytest
+
+from aiguard_dagster import MLflowResource, ProfileStore, build_guard_definitions
+from aiguard_dagster.adapters.dagster.history import read_evaluations
+from aiguard_dagster.adapters.mlflow.client import connect
+from aiguard_dagster.adapters.mlflow.registry import ModelRegistry
+from aiguard_dagster.core.errors import MeasurementError
+from aiguard_dagster.core.spec import Guard
+from aiguard_dagster.orchestration.baseline import record_baseline
+from aiguard_dagster.orchestration.keys import check_key
+from aiguard_dagster.testing import Daemon
+from tests.adapters.mlflow.conftest import global_uri
+from tests.mlflow_server import free_port, mlflow_server
+from tests.orchestration.test_delta_sensor import run_checks
+from tests.traces import Said, experiment, insert_traces, logged_model
+
+START = datetime(2026, 1, 5, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+SLOW = {
+    "name": "slow",
+    "signal": {"kind": "latency", "table": "traffic", "window": "3h", "min_samples": 50},
+    "limit": 1_500,
+}
+FAILING = {
+    "name": "failing",
+    "signal": {"kind": "errors", "table": "traffic", "window": "3h", "min_samples": 50},
+    "limit": "10%",
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("traces")
+
+
+@pytest.fixture(scope="module")
+def server(folder):
+    with mlflow_server(folder) as uri:
+        yield uri
+
+
+class Assistant:
+    """A model in a registry, an experiment with its traces, and a guard on both."""
+
+    def __init__(self, uri, folder, instance, name, **changes):
+        self.uri, self.instance, self.name = uri, instance, name
+        self.database = f"sqlite:///{folder / 'mlflow.db'}"
+        self.experiment = experiment(uri, name)
+        self.model = logged_model(uri, self.experiment)
+        client = connect(uri)
+        client.create_registered_model(name)
+        with global_uri(uri):
+            client.create_model_version(name, f"models:/{self.model}", model_id=self.model)
+        source = {"kind": "traces", "experiment": name, **changes.pop("source", {})}
+        self.guard = Guard.model_validate(
+            {
+                "name": "assistant",
+                "owner": "team:assistant",
+                "model": {"name": name},
+                "tables": {"traffic": {"asset": "assistant_traces", "source": source}},
+                "rules": [SLOW, FAILING],
+                **changes,
+            }
+        )
+        self.registry = ModelRegistry(client, self.guard.model)
+        self.registry.promote("1", at=START, by="team:assistant", why="accepted")
+        self.now = START
+        self.seed = 0
+        self.folder = folder
+        self.build(uri)
+
+    def build(self, uri, definitions=None):
+        self.defs = build_guard_definitions(
+            guards=[self.guard],
+            definitions=definitions or dg.Definitions(executor=dg.in_process_executor),
+            mlflow=MLflowResource(tracking_uri=uri),
+            profiles=ProfileStore(path=str(self.folder / "profiles")),
+            clock=lambda: self.now,
+        )
+        self.daemon = Daemon(self.defs, self.instance)
+
+    def log(self, hour, count=60, **said):
+        """So many traces in one hour; every second one is as told, the others are usual."""
+        self.seed += 1
+        at = START + hour * HOUR
+        traces = [
+            Said(at=at + n * HOUR / count, **{"model": self.model, **(said if n % 2 else {})})
+            for n in range(count)
+        ]
+        insert_traces(self.database, self.experiment, traces, seed=hash((self.name, self.seed)))
+
+    def tick(self, hour):
+        self.now = START + hour * HOUR + timedelta(minutes=5)
+        return self.daemon.tick("aiguard_deltas")
+
+    def points(self, rule):
+        check = check_key(self.guard, next(r for r in self.guard.rules if r.name == rule))
+        return [found.point for found in read_evaluations(self.instance, check)]
+
+    def verdicts(self, rule):
+        return {
+            round((p.as_of - START) / HOUR): p.verdict.value
+            for p in self.points(rule)
+            if p.as_of > START
+        }
+
+
+@pytest.fixture
+def new_assistant(server, folder, request):
+    numbers = iter(range(100))
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield lambda **changes: Assistant(
+            server, folder, instance, f"{request.node.name}{next(numbers)}"[:200], **changes
+        )
+
+
+def test_traces_are_judged_at_the_end_of_each_hour_without_a_run(new_assistant):
+    assistant = new_assistant()
+    for hour in range(3):
+        assistant.log(hour)
+    assistant.log(3, milliseconds=9_000)
+    assert assistant.tick(4) == []
+    assert assistant.verdicts("slow") == {
+        1: "inconclusive",
+        2: "inconclusive",
+        3: "ok",
+        4: "breach",
+    }
+    newest = assistant.points("slow")[-1]
+    assert (newest.n, newest.subject) == (180, "1")
+    assert newest.value == pytest.approx(9_000, rel=0.06)
+    assert assistant.verdicts("failing")[4] == "ok"
+
+
+def test_a_second_tick_adds_nothing_and_late_traces_are_judged_in_their_place(new_assistant):
+    assistant = new_assistant()
+    for hour in range(4):
+        assistant.log(hour)
+    assistant.tick(4)
+    written = len(assistant.points("slow"))
+    assistant.tick(4)
+    assistant.daemon.cursors.clear()
+    assistant.tick(4)
+    assert len(assistant.points("slow")) == written
+    assistant.log(1, state="ERROR")
+    assistant.tick(4)
+    again = Counter(p.as_of for p in assistant.points("failing"))
+    assert [again[START + HOUR * hour] for hour in (1, 2, 3, 4)] == [1, 2, 2, 2]
+    assert assistant.verdicts("failing")[4] == "breach"
+
+
+def test_each_evaluation_tells_of_which_hours_it_speaks_and_why_it_breaches(new_assistant):
+    rule = {**FAILING, "signal": {**FAILING["signal"], "by": ["trace_name"]}}
+    assistant = new_assistant(rules=[rule])
+    for hour in range(3):
+        assistant.log(hour, state="ERROR", name="search")
+    assistant.tick(3)
+    point = assistant.points("failing")[-1]
+    assert (point.as_of, point.start) == (START + 3 * HOUR, START)
+    assert (point.value, point.n) == (0.5, 180)
+    assert "worst: ERROR (50%" in point.reason
+
+
+def test_an_hour_without_requests_is_there_and_silence_is_not_ok(new_assistant):
+    assistant = new_assistant()
+    for hour in (0, 2):
+        assistant.log(hour)
+    assistant.tick(8)
+    assert assistant.verdicts("slow") == {
+        **dict.fromkeys((1, 2), "inconclusive"),  # the first traces: before them nothing is known
+        **dict.fromkeys((3, 4, 5), "ok"),
+        **dict.fromkeys((6, 7, 8), "inconclusive"),
+    }
+    assert "only 0 of 50 samples" in assistant.points("slow")[-1].reason
+
+
+def test_an_experiment_without_traces_is_inconclusive(new_assistant):
+    assistant = new_assistant()
+    assistant.tick(5)
+    assert assistant.verdicts("slow") == {5: "inconclusive"}
+
+
+def test_only_the_traces_of_the_version_in_production_count(new_assistant):
+    assistant = new_assistant()
+    for hour in range(3):
+        assistant.log(hour)
+        assistant.log(hour, model="m-another", state="ERROR")
+        assistant.log(hour, model=None, state="ERROR")
+    assistant.tick(3)
+    newest = assistant.points("failing")[-1]
+    assert (newest.n, newest.value) == (180 + 90 + 90, 0.0)
+
+
+def test_traces_of_other_versions_alone_are_told(new_assistant):
+    assistant = new_assistant()
+    for hour in range(3):
+        assistant.model = None
+        assistant.log(hour)
+    assistant.tick(3)
+    check = check_key(assistant.guard, assistant.guard.rules[0])
+    newest = assistant.instance.event_log_storage.get_asset_check_execution_history(check, limit=1)
+    told = newest[0].evaluation.metadata
+    assert told["aiguard/verdict"].value == "inconclusive"
+    assert told["aiguard/note"].value == "no row of v1 in the window"
+
+
+def test_all_traces_count_where_the_source_says_so(new_assistant):
+    assistant = new_assistant(source={"by_version": False})
+    for hour in range(3):
+        assistant.log(hour)
+        assistant.log(hour, model=None, state="ERROR")
+    assistant.tick(3)
+    newest = assistant.points("failing")[-1]
+    assert (newest.n, newest.value) == (360, 0.25)
+
+
+def test_unfinished_traces_lower_the_coverage(new_assistant):
+    assistant = new_assistant()
+    for hour in range(3):
+        assistant.log(hour, milliseconds=None, state="IN_PROGRESS")
+    assistant.tick(3)
+    for rule in ("slow", "failing"):
+        assert assistant.verdicts(rule)[3] == "inconclusive"
+        assert "only 50% of 80% coverage" in assistant.points(rule)[-1].reason
+
+
+def test_a_limit_by_the_first_days_of_the_version_itself(new_assistant):
+    signal = {**SLOW["signal"], "baseline": "first 6h", "window": "1h", "min_samples": 10}
+    rule = {**SLOW, "signal": signal, "limit": {"above_baseline": "50%"}}
+    assistant = new_assistant(rules=[rule])
+    for hour in range(7):
+        assistant.log(hour)
+    assistant.log(7, milliseconds=2_000)
+    assistant.tick(8)
+    assert assistant.verdicts("slow")[7] == "ok"
+    assert assistant.verdicts("slow")[8] == "breach"
+    assert "first 6h" in assistant.points("slow")[-1].reason
+    assert "are not over yet" in assistant.points("slow")[4].reason
+
+
+def test_a_limit_by_what_the_version_had_done_when_its_baseline_was_recorded(new_assistant):
+    rule = {
+        **SLOW,
+        "signal": {**SLOW["signal"], "window": "1h", "min_samples": 10},
+        "limit": {"above_baseline": "50%"},
+    }
+    assistant = new_assistant(rules=[rule])
+    assistant.log(0)
+    found = record_baseline(
+        assistant.guard,
+        version="1",
+        data={},
+        tracking_uri=assistant.uri,
+        recorded_at=START + HOUR,
+    )
+    assert {day: profile.rows for day, profile in found.tables["traffic"].days.items()} == {
+        "2026-01-05": 60
+    }
+    assistant.log(1)
+    assistant.log(2, milliseconds=2_000)
+    assistant.tick(3)
+    assert assistant.verdicts("slow")[2] == "ok"
+    assert assistant.verdicts("slow")[3] == "breach"
+
+
+def test_a_version_without_traces_has_no_baseline_to_record(new_assistant):
+    assistant = new_assistant(rules=[{**SLOW, "limit": {"above_baseline": "50%"}}])
+    with pytest.raises(MeasurementError, match="v1 has made no trace that slow") as told:
+        record_baseline(assistant.guard, version="1", data={}, tracking_uri=assistant.uri)
+    assert "baseline: first 14d" in str(told.value)
+
+
+def test_an_experiment_that_is_gone_is_an_error_once_an_hour(new_assistant):
+    source = {"kind": "traces", "experiment": "ghost"}
+    tables = {"traffic": {"asset": "assistant_traces", "source": source}}
+    assistant = new_assistant(tables=tables)
+    for hour in (3, 3, 4):
+        assistant.tick(hour)
+    assert assistant.verdicts("slow") == {3: "error", 4: "error"}
+    assert "has no experiment 'ghost'" in assistant.points("slow")[-1].reason
+    assert len(assistant.points("slow")) == 2
+
+
+def test_mlflow_that_is_down_is_an_error_of_rules_on_traces_and_is_made_good(new_assistant):
+    assistant = new_assistant()
+    for hour in range(4):
+        assistant.log(hour)
+    assistant.tick(3)
+    assistant.build(f"http://127.0.0.1:{free_port()}")
+    for _ in range(2):
+        assistant.tick(4)
+    assert assistant.verdicts("slow")[4] == "error"
+    assert "Hint: see that MLflow runs" in assistant.points("slow")[-1].reason
+    assert assistant.verdicts("slow")[3] == "ok"
+    assert Counter(p.as_of for p in assistant.points("slow"))[START + 4 * HOUR] == 1
+    assistant.build(assistant.uri)
+    assistant.tick(4)
+    assert assistant.verdicts("slow")[4] == "ok"
+
+
+def test_a_project_without_the_asset_gets_one_and_one_that_has_it_keeps_it(new_assistant):
+    assistant = new_assistant()
+    key = dg.AssetKey("assistant_traces")
+    graph = assistant.defs.resolve_asset_graph()
+    assert not graph.get(key).is_executable
+    own = dg.Definitions(assets=[dg.AssetSpec(key, owners=["team:assistant"])])
+    assistant.build(assistant.uri, own)
+    assert assistant.defs.resolve_asset_graph().get(key).owners == ["team:assistant"]
+
+
+def test_a_check_on_traces_run_by_hand_judges_the_newest_hour(new_assistant):
+    assistant = new_assistant(rules=[SLOW])
+    for hour in range(3):
+        assistant.log(hour)
+    assistant.now = START + 3 * HOUR
+    run_checks(assistant, check_key(assistant.guard, assistant.guard.rules[0]))
+    assert assistant.verdicts("slow") == {3: "ok"}
