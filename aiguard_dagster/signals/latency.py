@@ -54,13 +54,14 @@ def count_latency(signal: Latency, batch: Batch, part: nw.Expr) -> Counted:
         .group_by(PART, *keys)
         .agg(nw.len().alias("rows"), nw.col("late").sum().alias("late"))
     )
-    return Counted(frame=counted, keys=keys, sums=("rows", "late"))
+    return Counted(frame=counted, keys=keys, sums=("rows", "late"), apart=("place",))
 
 
 def read_latency(signal: Latency, now: Tally, before: Tally | None) -> Reading:
     """The statistic over all answers; parts tell the slowest segments.
 
-    Answers without a time lower the coverage, and so do times below zero: a clock ran backwards.
+    Answers without a time, or with one that is infinite, lower the coverage, and so do times below
+    zero: a clock ran backwards.
     """
     by_place = {key[0]: sums["rows"] for key, sums in now.by("place").items()}
     rows, negative = sum(by_place.values()), by_place.get(NEGATIVE, 0)
