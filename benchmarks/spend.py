@@ -5,6 +5,9 @@ and its value for what it cost. Each day is judged, by a false-alarm budget and 
 the baseline. The baseline is what a guard would have had, the days before the first labelled
 window; and, since NAB's are short, also all days without a label, as after a longer life (those
 days are judged too, so false alarms are then of the baseline's own days).
+
+A guard's baseline is kept by day, so its budgets are for windows of days. ``hour_by_budget`` is
+what the same limit would see by the hour: NAB's anomalies are single values.
 """
 
 import argparse
@@ -14,6 +17,7 @@ from pathlib import Path
 
 import polars as pl
 
+from aiguard_dagster.stats.budget import budget_limit
 from benchmarks.alarms.guarded import Guarded, guard_of
 from benchmarks.alarms.nab import EVERY, runs_of, told
 from benchmarks.alarms.tables import show
@@ -28,6 +32,9 @@ LIMITS = {
     "three_by_budget": (THREE, {"false_alarm_every": EVERY}),
     "day_half_above": (COST, {"above_baseline": "50%"}),
 }
+HOURLY = "hour_by_budget"
+EPISODE = timedelta(days=1)
+"""Hours in breach that are closer are one alarm."""
 SHIFT = timedelta(days=10_000)
 """How far before a series its days without a label are put, to be its baseline."""
 HEAD = ["series", "baseline, days", "rule", "days judged", "labelled windows seen"]
@@ -44,7 +51,7 @@ def main() -> None:
             table += list(_series(str(name), each))
     show(f"Spend on NAB, one false alarm in {EVERY}", HEAD, table)
     for mode in ("before", "clean"):
-        for rule in LIMITS:
+        for rule in (*LIMITS, HOURLY):
             mine = [row for row in table if row[1].endswith(mode) and row[2] == rule]
             mine = [row for row in mine if "of" in row[4]]
             seen = [_sum(row[place] for row in mine) for place in (4, 5)]
@@ -85,6 +92,41 @@ def _series(name: str, rows: pl.DataFrame) -> Iterator[list[str]]:
             tables = {"predictions": both.select("timestamp", "value")}
             watched = Guarded(guard, tables, accepted=accepted).watch(rule)
             yield [*row, *told(watched, runs_of(labelled), points)]
+        usual = earlier if mode == "clean" else rows.filter(day.is_in(days[:accepted]))
+        judged = rows if mode == "clean" else rows.filter(~day.is_in(days[:accepted]))
+        yield [short, f"{accepted}, {mode}", HOURLY, *_by_hour(usual, judged)]
+
+
+def _by_hour(usual: pl.DataFrame, judged: pl.DataFrame) -> list[str]:
+    """The mean of each hour, against a limit from the baseline's own hours."""
+    hour = pl.col("timestamp").dt.truncate("1h")
+    every = int(EVERY[:-1]) * 24
+    before = usual.group_by(hour).agg(pl.mean("value")).sort("timestamp")["value"].to_list()
+    limit = budget_limit(before, span=1, every=every, high=True).limit
+    hours = (
+        judged.group_by(hour)
+        .agg(pl.mean("value"), pl.col("label").any(), pl.sum("anomaly_point"))
+        .sort("timestamp")
+        .with_columns(run=pl.col("label").rle_id(), breach=pl.col("value") > limit)
+    )
+    windows = hours.filter("label").group_by("run").agg(pl.col("breach").any())["breach"]
+    points = hours.filter(pl.col("anomaly_point") > 0)
+    false = hours.filter(pl.col("breach") & ~pl.col("label"))
+    starts = false.filter(pl.col("timestamp").diff().fill_null(EPISODE) >= EPISODE)
+    seen = points.filter("breach")["anomaly_point"].sum()
+    first = hours.filter("breach").head(1)
+    where = ", ".join(
+        f"{at}: {value:.3g} > {limit:.3g}"
+        for at, value in first.select("timestamp", "value").rows()
+    )
+    return [
+        f"{len(hours) / 24:.0f}",
+        f"{windows.sum()} of {len(windows)}",
+        f"{seen} of {points['anomaly_point'].sum()}",
+        str(len(starts)),
+        f"{len(hours) / every:.1f}",
+        where or "-",
+    ]
 
 
 def _moved(rows: pl.DataFrame, places: dict[date, date]) -> pl.DataFrame:
