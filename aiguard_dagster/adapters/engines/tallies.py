@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any
 
 import narwhals as nw
@@ -15,7 +16,7 @@ from aiguard_dagster.signals.kinds import kind_of
 from aiguard_dagster.signals.moments import START, seconds_of
 from aiguard_dagster.signals.tallied import PART, Counted
 from aiguard_dagster.stats.people import thin
-from aiguard_dagster.stats.tally import OTHER, Tally, fold, tally_of
+from aiguard_dagster.stats.tally import MOST_GROUPS, OTHER, Tally, fold, tally_of
 
 DAY_SECONDS = 86_400
 DIGITS = 12
@@ -64,11 +65,16 @@ def _collected(counted: Counted, *, days: bool) -> dict[Key, Tally]:
         key = _day(part) if days else str(part)
         rows.setdefault(key, []).append(tuple(row))
     return {
-        part: fold(
-            thin(tally_of(counted.keys, counted.sums, _hashed(counted, found)), counted.hashed)
-        )
+        part: _bounded(tally_of(counted.keys, counted.sums, _hashed(counted, found)), counted)
         for part, found in rows.items()
     }
+
+
+def _bounded(tally: Tally, counted: Counted) -> Tally:
+    """At most so many groups: of people a fair sample, beside those of all other keys."""
+    if not counted.hashed:
+        return fold(tally)
+    return fold(thin(tally, counted.hashed), most=2 * MOST_GROUPS)
 
 
 def _day(number: int | None) -> Key:
@@ -85,5 +91,6 @@ def _hashed(counted: Counted, rows: Iterable[tuple[Any, ...]]) -> Iterable[tuple
         )
 
 
+@lru_cache(maxsize=200_000)
 def _hash(person: str) -> str:
     return hashlib.sha256(person.encode()).hexdigest()[:DIGITS]
