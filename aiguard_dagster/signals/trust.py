@@ -43,7 +43,7 @@ def count_trust(signal: Trust, batch: Batch, part: nw.Expr) -> Counted:
     ones = {
         "told": rank > 0,
         **{outcome: rank == place for place, outcome in enumerate(OUTCOMES, start=1)},
-        "strange": (rank <= 0) & (nw.col("strange") == 1),
+        "strange": (rank <= 0) & (nw.col("strange") == 1) & (nw.col("early") == 0),
         "early": (rank <= 0) & (nw.col("early") == 1),
     }
     counted = (

@@ -5,16 +5,15 @@ is drawn by no behaviour, and the same on every day.
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from aiguard_dagster.stats.tally import MOST_GROUPS, OTHER, Sums, Tally
 
-MOST_NAMED = MOST_GROUPS // 2
-"""Groups of people that are kept apart in one batch; the rest of the groups is for other keys."""
 
-
-def thin(tally: Tally, people: Iterable[str], *, most: int = MOST_NAMED) -> Tally:
+def thin(tally: Tally, people: Iterable[str], *, most: int = MOST_GROUPS) -> Tally:
     """Keep half of the people, and half of those, until there are few groups enough.
 
     Those left out are put together by all other keys, so that no row is lost and only what is told
@@ -33,20 +32,30 @@ def thin(tally: Tally, people: Iterable[str], *, most: int = MOST_NAMED) -> Tall
     """
     for key in people:
         place = tally.keys.index(key)
-        halvings = 0
-        while sum(_kept(group[place], halvings) for group in tally.groups) > most:
+        reach = Counter(_ones(group[place]) for group in tally.groups if _is_named(group[place]))
+        halvings, named = 0, reach.total()
+        while named > most:
+            named -= reach[halvings]
             halvings += 1
         if halvings:
             tally = _without(tally, place, halvings)
     return tally
 
 
+def _is_named(person: str) -> bool:
+    return bool(person) and not person.startswith(OTHER)
+
+
+@lru_cache(maxsize=200_000)
+def _ones(person: str) -> int:
+    """How many of the last bits of a hash are ones: so many halvings keep the person."""
+    after = int(person, 16) + 1
+    return (after & -after).bit_length() - 1
+
+
 def _kept(person: str, halvings: int) -> bool:
     """Whether a key names a person who is in the sample."""
-    if not person or person.startswith(OTHER):
-        return False
-    # Its last bits are ones; no number has ones without end, so halving ends.
-    return (int(person, 16) + 1) % (1 << halvings) == 0
+    return _is_named(person) and _ones(person) >= halvings
 
 
 def _without(tally: Tally, place: int, halvings: int) -> Tally:

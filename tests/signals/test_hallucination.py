@@ -201,3 +201,9 @@ def test_a_score_on_the_limit_is_right_in_single_precision_too():
     scores = rows([0.7] * 40).with_columns(pl.col("wrong").cast(pl.Float32))
     assert read(judged(below=0.7), TABLE, scores).value == 0.0
     assert read(judged(above=0.7), TABLE, scores).value == 0.0
+
+
+def test_a_score_that_is_infinite_is_no_verdict_and_is_told():
+    found = read(judged(above=0.5), TABLE, rows([0.1, float("inf"), float("nan"), None] * 10))
+    assert (found.value, found.n, found.coverage) == (0.0, 10, 0.25)
+    assert found.note == "10 verdicts are none that the guard names"

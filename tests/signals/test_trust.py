@@ -2,12 +2,17 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from aiguard_dagster.adapters.engines.grids import choose_grid
 from aiguard_dagster.adapters.engines.open import engine_of
 from aiguard_dagster.core.spec import Table, Trust
 from aiguard_dagster.core.spec.semantics import find_problems
+from aiguard_dagster.core.spec.signals.trust import OUTCOMES
+from aiguard_dagster.signals.trust import read_trust
 from aiguard_dagster.signals.trust_people import STEPS
+from aiguard_dagster.stats.tally import merge_tallies
 from tests.conformance.engines import LOCAL, as_spark
 from tests.conformance.warehouses import as_ibis_on_duckdb
 from tests.core.specs import guard_of
@@ -333,3 +338,40 @@ def test_people_and_requests_are_no_columns_of_a_grid():
 def test_times_of_nobody_lower_the_coverage():
     said = rows(["accepted"] * 40, [*people(30), *[None] * 10])
     assert read(trust("time_to_decision"), TABLE, said).coverage == pytest.approx(0.75)
+
+
+decided = st.lists(
+    st.tuples(
+        st.sampled_from(["accepted", "rejected", "edited", "?", None]),
+        st.sampled_from(["a", "b", "c", None]),
+        st.integers(0, 5),
+        st.sampled_from([None, -30, 0, 60]),
+    ),
+    min_size=2,
+    max_size=40,
+)
+
+
+@given(decided, st.data())
+@settings(max_examples=25, deadline=None)
+def test_however_answers_are_batched_people_decide_alike(found, data):
+    said, who, day, seconds = (list(column) for column in zip(*found, strict=True))
+    whole = rows(said, who, day=day, seconds=seconds, asked=[*range(len(found))])
+    cut = data.draw(st.integers(1, len(found) - 1))
+    signal, batches = trust(unanswered="ignored"), [whole.head(cut), whole.tail(-cut)]
+    merged = merge_tallies([counted(signal, ANSWERS, batch) for batch in batches])
+    expected = counted(signal, ANSWERS, whole)
+    assert merged.groups == expected.groups
+    told_all = expected.total("told") + expected.total("strange") + expected.total("early")
+    assert told_all == len(found)
+
+
+@given(decided)
+@settings(max_examples=25, deadline=None)
+def test_shares_of_all_outcomes_add_up_to_everybody(found):
+    said, who, day, seconds = (list(column) for column in zip(*found, strict=True))
+    tally = counted(trust(), TABLE, rows(said, who, day=day, seconds=seconds))
+    readings = [read_trust(trust(metric), tally, None) for metric in OUTCOMES]
+    values = [reading.value for reading in readings]
+    assert values == [None] * 6 or sum(values) == pytest.approx(1)
+    assert all(0 <= reading.coverage <= 1 for reading in readings)

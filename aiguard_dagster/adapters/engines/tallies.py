@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any
 
 import narwhals as nw
@@ -15,7 +16,7 @@ from aiguard_dagster.signals.kinds import kind_of
 from aiguard_dagster.signals.moments import START, seconds_of
 from aiguard_dagster.signals.tallied import PART, Counted
 from aiguard_dagster.stats.people import thin
-from aiguard_dagster.stats.tally import OTHER, Tally, fold, tally_of
+from aiguard_dagster.stats.tally import MOST_GROUPS, OTHER, Tally, fold, tally_of
 
 DAY_SECONDS = 86_400
 DIGITS = 12
@@ -69,10 +70,7 @@ def _collected(counted: Counted, *, days: bool) -> dict[Key, Tally]:
     keys = (*counted.keys, *([counted.each_key] if counted.each_key else []))
     sums = (*counted.sums, *counted.each_sums)
     return {
-        part: fold(
-            thin(tally_of(keys, sums, _hashed(counted, found)), counted.hashed),
-            apart=counted.apart,
-        )
+        part: _bounded(tally_of(keys, sums, _hashed(counted, found)), counted)
         for part, found in rows.items()
     }
 
@@ -90,6 +88,13 @@ def _narrow(counted: Counted, row: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
         yield (*keys, name, *[0] * len(counted.sums), *row[start : start + further])
 
 
+def _bounded(tally: Tally, counted: Counted) -> Tally:
+    """At most so many groups: of people a fair sample, beside those of all other keys."""
+    if not counted.hashed:
+        return fold(tally, apart=counted.apart)
+    return fold(thin(tally, counted.hashed), most=2 * MOST_GROUPS, apart=counted.apart)
+
+
 def _day(number: int | None) -> Key:
     """A day as its ISO date; rows without a time have none."""
     return "" if number is None else str((START + timedelta(days=int(number))).date())
@@ -104,5 +109,6 @@ def _hashed(counted: Counted, rows: Iterable[tuple[Any, ...]]) -> Iterable[tuple
         )
 
 
+@lru_cache(maxsize=200_000)
 def _hash(person: str) -> str:
     return hashlib.sha256(person.encode()).hexdigest()[:DIGITS]
