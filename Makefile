@@ -4,6 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 JSON ?=
+PORT ?=
 export DAGSTER_TELEMETRY_ENABLED ?= false
 export MLFLOW_DISABLE_TELEMETRY ?= true
 export GX_ANALYTICS_ENABLED ?= false
@@ -23,7 +24,7 @@ demo: $(STAMP)
 	$(RUN) -m examples.bike_demand.demo $(if $(JSON),--json "$(JSON)")
 
 ui: $(STAMP)
-	$(RUN) -m examples.bike_demand.ui
+	$(RUN) -m examples.bike_demand.ui $(if $(PORT),-p $(PORT))
 
 test: $(STAMP)
 	$(RUN) -m pytest -n 2 --dist loadfile -m "not spark"

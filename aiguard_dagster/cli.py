@@ -180,7 +180,9 @@ def _rows(file: str) -> "pl.LazyFrame":
     csv = file.lower().endswith(".csv")
     try:
         if csv:
-            return pl.scan_csv(file, try_parse_dates=True).collect().lazy()
+            # All rows say what a column holds: the first number with a comma may come late.
+            read = pl.scan_csv(file, try_parse_dates=True, infer_schema_length=None)
+            return read.collect().lazy()
         rows = pl.scan_parquet(file)
         rows.collect_schema()
     except FileNotFoundError:

@@ -10,6 +10,7 @@ import yaml
 from click.testing import CliRunner
 
 from aiguard_dagster.adapters.mlflow.client import connect
+from aiguard_dagster.cli import _rows as rows_of_file
 from aiguard_dagster.cli import main
 from tests.core.specs import BAD, GOOD, TABLES, problems_in, written
 
@@ -40,6 +41,8 @@ def test_validate_prints_one_line_for_each_good_guard():
         f"{GOOD[0].parent}/every_data_kind_schemas.yaml: crm: 8 rules, observe",
         f"{GOOD[0].parent}/every_kind.yaml: churn: 7 rules, observe",
         f"{GOOD[0].parent}/fraud_scorer.yaml: fraud_scorer: 6 rules, propose",
+        f"{GOOD[0].parent}/spend.yaml: spend: 17 rules, enforce",
+        f"{GOOD[0].parent}/use_of_answers.yaml: assistant: 13 rules, enforce",
     ]
 
 
@@ -263,9 +266,15 @@ def test_a_baseline_of_data_that_is_not_there_is_refused(data, told, here):
     assert not list(here.glob("*.db"))
 
 
+def test_a_column_of_a_csv_file_is_what_all_its_rows_say(here):
+    numbers = [*map(str, range(500)), "0.5"]
+    (here / "late.csv").write_text("\n".join(["n", *numbers]))
+    assert rows_of_file("late.csv").collect()["n"].sum() == 124750.5
+
+
 def test_a_file_that_cannot_be_read_is_not_quoted(here):
     (here / "rows.csv").write_text(
-        "timestamp,temp\n" + "2026-01-01,20\n" * 200 + "2026-01-01,secret"
+        "timestamp,temp\n" + "2026-01-01,20\n" * 200 + "2026-01-01,20,secret"
     )
 
     result = record("rows.csv")

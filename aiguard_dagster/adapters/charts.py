@@ -63,16 +63,29 @@ def history(title: str, scores: Sequence[float], level: float) -> str:
 
     step = (width - left - 10) / max(len(scores) - 1, 1)
     line = " ".join(f"{left + k * step:.1f},{y(score):.1f}" for k, score in enumerate(scores))
+    beyond = [k for k, score in enumerate(scores) if score > level]
     drawn = [
-        _text(0, 13, title, weight="bold"),
+        _text(8, 13, title, weight="bold"),
         f"<polyline points='{line}' fill='none' stroke='{NOW}' stroke-width='1.3'/>",
         (
             f"<line x1='{left}' x2='{width - 10}' y1='{y(level):.1f}' y2='{y(level):.1f}'"
             f" stroke='{LIMIT}' stroke-dasharray='5 3'/>"
         ),
-        _text(left + 4, y(level) - 4, "limit", colour=LIMIT),
-        _text(left - 4, y(0.0) + 4, "0", anchor="end"),
-        _text(left, height - 4, f"{len(scores)} windows of the baseline, in time order"),
+        *(
+            f"<circle cx='{left + k * step:.1f}' cy='{y(scores[k]):.1f}' r='3' fill='{LIMIT}'/>"
+            for k in beyond
+        ),
+        _text(left + 4, y(level) - 4, f"limit {level:.3g}", colour=LIMIT),
+        *(
+            _text(left - 4, y(tick) + 4, f"{tick:.2g}", anchor="end")
+            for tick in sorted({0.0, max(scores, default=0.0)})
+        ),
+        _text(
+            left,
+            height - 4,
+            f"{len(scores)} windows of the baseline, in time order; score in normal standard"
+            f" deviations, {len(beyond)} beyond the limit",
+        ),
     ]
     return _svg(width, height, drawn)
 

@@ -320,7 +320,7 @@ def _patience(guard: Guard, rule: Rule, points: Sequence[Point]) -> timedelta:
     gaps = sorted(later - earlier for earlier, later in pairwise(ends[-RECENT:]) if later > earlier)
     usual = gaps[len(gaps) // 2] * 1.5 if len(gaps) >= FEWEST_GAPS else ZERO
     if last_conclusive(points) is None and isinstance(rule.signal, DeltaSignal):
-        usual = max(usual, rule.signal.window)  # Its first window is still filling.
+        return rule.signal.window + max(guard.silence, usual)  # Its first window has to fill.
     return max(guard.silence, usual)
 
 

@@ -17,6 +17,9 @@ def explain(guard: Guard) -> str:
     lines = [f"{head} Owner: {guard.owner}.", _mode(guard)]
     for number, rule in enumerate(guard.rules, start=1):
         lines += ["", f"{number}. {rule.name}", *(f"   {line}" for line in _rule(guard, rule))]
+    for table in guard.tables.values():
+        if table.review is not None:
+            lines += ["", f"{table.review.sentence(table.asset)}."]
     lines += ["", *_silence(guard)]
     return "\n".join(lines)
 

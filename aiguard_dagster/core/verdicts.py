@@ -8,6 +8,7 @@ from math import inf
 from typing import Any, Literal, assert_never
 
 from aiguard_dagster.core.durations import format_duration
+from aiguard_dagster.core.words import figure
 
 Direction = Literal["high", "low"]
 """The bad direction of a signal: ``high`` when larger values are worse."""
@@ -70,6 +71,7 @@ class Measurement:
         parts: The few columns that explain the value, worst first.
         note: Why there is no value, or anything a reader must know; empty if nothing.
         facts: JSON values that later evaluations of the same rule compare with; never rows.
+        interval: The ends of the value's 95 % interval; None where it is not known.
     """
 
     value: float | None
@@ -80,6 +82,7 @@ class Measurement:
     parts: tuple[Part, ...] = ()
     note: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict)
+    interval: tuple[float, float] | None = None
 
 
 MANY = 10
@@ -110,7 +113,7 @@ class Threshold:
         """
         match self.unit:
             case "number":
-                return f"{value:.4g}"
+                return figure(value)
             case _ if value == inf:
                 return "never"
             case "seconds":
@@ -189,6 +192,13 @@ def judge(
     source = f"{threshold.source}, " if threshold.source else ""
     told = (
         f"{threshold.show(measurement.value)} {sign} {threshold.show(threshold.value)}"
-        f" ({source}n={measurement.n:,})"
+        f" ({source}{_interval(measurement, threshold)}n={measurement.n:,})"
     )
     return (Verdict.BREACH if breach else Verdict.OK), told
+
+
+def _interval(measurement: Measurement, threshold: Threshold) -> str:
+    if measurement.interval is None:
+        return ""
+    low, high = (threshold.show(end) for end in measurement.interval)
+    return f"95% interval {low} to {high}, "

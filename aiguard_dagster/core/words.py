@@ -30,6 +30,23 @@ def shown(value: object) -> str:
             return repr(value)
 
 
+THOUSAND, QUADRILLION = 1e3, 1e15
+
+
+def figure(value: float, *, sign: str = "") -> str:
+    """A number with four digits that count, and without an exponent while it can be read.
+
+    Args:
+        value: The number.
+        sign: ``+`` to write it in front of positive numbers too.
+
+    >>> figure(0.12345), figure(24_934.2), figure(12.3, sign="+")
+    ('0.1234', '24,934', '+12.3')
+    """
+    large = THOUSAND <= abs(value) < QUADRILLION
+    return format(value, f"{sign},.0f" if large else f"{sign}.4g")
+
+
 def with_hint(what: str, hint: str) -> str:
     """The text of an error that says what is wrong and what would mend it."""
     return f"{what}{HINT}{hint}"

@@ -7,6 +7,7 @@ from aiguard_dagster.adapters.mlflow.registry import ModelRegistry
 from aiguard_dagster.core.spec import Guard
 from aiguard_dagster.signals.baseline import Baseline, baseline_from_json
 from aiguard_dagster.signals.drift_reference import DriftReference
+from aiguard_dagster.signals.measure_tallied import Reference, reference_of
 
 MOST_KEPT = 256
 _kept: dict[tuple[str, str, str, str], "Accepted"] = {}
@@ -18,6 +19,7 @@ class Accepted:
     def __init__(self, baseline: Baseline) -> None:
         self.baseline = baseline
         self.drift = cache(self._drift)
+        self.tallied = cache(self._tallied)
 
     def _drift(self, table: str) -> DriftReference:
         """The table's baseline made ready for drift.
@@ -26,6 +28,13 @@ class Accepted:
             MeasurementError: The table was not recorded.
         """
         return DriftReference(self.baseline.table(table))
+
+    def _tallied(self, table: str, name: str) -> Reference | None:
+        """What the baseline holds of one tally; None where it has no such table."""
+        if table not in self.baseline.tables:
+            return None
+        days = list(self.baseline.table(table).days.values())
+        return reference_of(days, name, told="baseline")
 
 
 def baseline_mark(registry: ModelRegistry, version: str, guard: Guard) -> str | None:

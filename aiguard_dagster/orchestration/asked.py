@@ -4,13 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aiguard_dagster.core.spec import Drift, Guard, Performance, TalliedSignal
+from aiguard_dagster.core.spec import Drift, Guard, OutOfDistribution, TalliedSignal
 
 if TYPE_CHECKING:
     from aiguard_dagster.adapters.engines.engine import Plan
     from aiguard_dagster.stats.grid import Grid
-
-CLASSIFICATION = frozenset({"accuracy", "precision", "recall", "f1"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,16 +16,18 @@ class Asked:
     """What is to be counted beyond the columns of every profile.
 
     Attributes:
-        classes: Label against prediction, for classification.
         columns: Columns that rules name, whatever the table is.
         residuals: Columns by whose bins residuals are summed.
         joint: Columns that are watched together; all numbers where it is empty, none where None.
+        outside: Whether rows are told that lie outside what the baseline held.
+        far: Whether they are told by how far out they lie, of several columns together.
     """
 
-    classes: bool
     columns: tuple[str, ...]
     residuals: tuple[str, ...]
     joint: tuple[str, ...] | None
+    outside: bool
+    far: bool
 
 
 def asked_of(guard: Guard, table: str) -> Asked:
@@ -36,10 +36,11 @@ def asked_of(guard: Guard, table: str) -> Asked:
     signals = [rule.signal for rule in guard.rules if rule.signal.table == table]
     drifts = [signal for signal in signals if isinstance(signal, Drift)]
     by_default = tuple(name for name in (spec.score or spec.prediction,) if name)
-    joint = [signal.columns or () for signal in drifts if signal.of == "joint"]
+    outside = [signal for signal in signals if isinstance(signal, OutOfDistribution)]
+    watched: list[Drift | OutOfDistribution] = [*drifts, *outside]
+    joint = [signal.columns or () for signal in watched if signal.of == "joint"]
     return Asked(
-        classes=any(isinstance(s, Performance) and s.metric in CLASSIFICATION for s in signals),
-        columns=_once(c for signal in drifts for c in signal.columns or ()),
+        columns=_once(c for signal in watched for c in signal.columns or ()),
         residuals=_once(
             c for signal in drifts if signal.of == "concept" for c in signal.columns or by_default
         ),
@@ -48,6 +49,8 @@ def asked_of(guard: Guard, table: str) -> Asked:
         else ()
         if () in joint
         else _once(c for each in joint for c in each),
+        outside=bool(outside),
+        far=any(signal.of == "joint" for signal in outside),
     )
 
 
@@ -59,7 +62,6 @@ def plan_of(guard: Guard, table: str, grid: "Grid") -> "Plan":
     return Plan(
         table=guard.tables[table],
         grid=grid,
-        classes=asked.classes,
         residuals=tuple(name for name in asked.residuals if name in grid.columns),
         tallies=tallies_asked(guard, table),
     )

@@ -20,12 +20,12 @@ from aiguard_dagster.orchestration.clock import wall_clock
 
 if TYPE_CHECKING:
     from aiguard_dagster.signals.baseline import Baseline, TableBaseline
-    from aiguard_dagster.stats.grid import Grid
-    from aiguard_dagster.stats.profile import Profile
+    from aiguard_dagster.stats.grid import ColumnGrid, Grid
+    from aiguard_dagster.stats.profile import ColumnProfile, Profile
 
 MOST_IN_ONE_BIN = 0.5
 """A grid is made anew when an outer bin holds more than this share of the new data, and more than
-twice what it held before."""
+twice what it held before; or any bin more than this, where a new grid would have most edges."""
 
 
 def record_baseline(
@@ -55,7 +55,6 @@ def record_baseline(
         ActionError: The version has a baseline already, or MLflow refused.
     """
     from aiguard_dagster.signals.baseline import Baseline, baseline_to_json
-    from aiguard_dagster.stats.outcomes import cost_per_1000, metric_value
 
     if guard.model is None:
         msg = f"{guard.name} has no model\n\nHint: declare model: in the guard."
@@ -72,17 +71,10 @@ def record_baseline(
             raise MeasurementError(msg) from None
     signals = [rule.signal for rule in guard.rules]
     metrics: dict[str, float] = {}
-    cost: float | None = None
     for name, table in tables.items():
-        outcomes = table.total.outcomes
-        cost = cost if cost is not None else cost_per_1000(outcomes)
         for signal in signals:
             if isinstance(signal, Performance) and signal.table == name:
-                value = metric_value(signal.metric, outcomes)
-                if value is None:
-                    msg = f"{name}: no row has both prediction and label, so no {signal.metric}"
-                    raise MeasurementError(msg)
-                metrics[signal.metric] = value
+                metrics[signal.subject] = _metric(guard, signal, table)
     _require_length(guard, tables)
     baseline = Baseline(
         guard=guard.name,
@@ -91,10 +83,22 @@ def record_baseline(
         recorded_at=now,
         tables=tables,
         metrics=metrics,
-        cost_per_1000=cost,
     )
     write_baseline(registry, str(version), baseline_to_json(baseline), guard=guard.name)
     return baseline
+
+
+def _metric(guard: Guard, signal: Performance, table: "TableBaseline") -> float:
+    from aiguard_dagster.signals.performance import read_performance
+    from aiguard_dagster.signals.tallied import tally_name
+
+    tally = table.total.tallies.get(tally_name(signal, guard.tables[signal.table]))
+    found = read_performance(signal, tally, None) if tally else None
+    if found is None or found.value is None:
+        why = f" ({found.note})" if found and found.note else ""
+        msg = f"{signal.table}: no row has both prediction and label, so no {signal.subject}{why}"
+        raise MeasurementError(msg)
+    return found.value
 
 
 def baseline_of(guard: Guard, *, tracking_uri: str, version: str | None = None) -> "Baseline":
@@ -199,6 +203,7 @@ def _table(guard: Guard, name: str, rows: Any, registry: ModelRegistry) -> "Tabl
     from aiguard_dagster.signals.baseline import TableBaseline
     from aiguard_dagster.signals.types import column_types, type_name
     from aiguard_dagster.stats.profile import merge_all
+    from aiguard_dagster.stats.support import with_moments
 
     spec = guard.tables[name]
     engine = engine_of(rows)
@@ -207,13 +212,19 @@ def _table(guard: Guard, name: str, rows: Any, registry: ModelRegistry) -> "Tabl
     grid = choose_grid(engine, spec, also=asked.columns, joint=asked.joint)
     earlier = _earlier(guard, name, registry)
     grids = [grid]
-    if earlier is not None and _counts_the_same(earlier.grid, grid):
+    # What the baseline supports is what this version was accepted on, and no earlier one.
+    if earlier is not None and not asked.outside and _counts_the_same(earlier.grid, grid):
         grids.insert(0, earlier.grid)
     for chosen in grids:
         days = dict(profiles_of_table(rows, replace(plan_of(guard, name, chosen), by="day")))
         days.pop("", None)  # Rows without a time belong to no day.
-        if chosen is grid or (earlier and _resolves(earlier, merge_all(days.values()))):
+        if chosen is grid or (earlier and _resolves(earlier, merge_all(days.values()), grid)):
             break
+    if asked.far:  # Distances are from the middle of all rows, so these are read once more.
+        total = merge_all(days.values())
+        chosen = with_moments(chosen, total.products, total.rows)
+        days = dict(profiles_of_table(rows, replace(plan_of(guard, name, chosen), by="day")))
+        days.pop("", None)
     if not any(day.rows for day in days.values()):
         msg = "no rows\n\nHint: give the data that the version was accepted on."
         raise MeasurementError(msg)
@@ -227,9 +238,17 @@ def _table(guard: Guard, name: str, rows: Any, registry: ModelRegistry) -> "Tabl
 
 
 def _counts_the_same(earlier: "Grid", now: "Grid") -> bool:
-    """Whether two grids count the same columns, and watch the same ones jointly."""
+    """Whether two grids count the same of the same columns, and watch the same ones jointly."""
     joint = [grid.joint and grid.joint.columns for grid in (earlier, now)]
-    return set(earlier.columns) == set(now.columns) and joint[0] == joint[1]
+    kinds = [{name: _kind(each) for name, each in grid.columns.items()} for grid in (earlier, now)]
+    return kinds[0] == kinds[1] and joint[0] == joint[1]
+
+
+def _kind(grid: "ColumnGrid") -> str:
+    """What a column holds; text may be counted by value at one time and by length at another."""
+    from aiguard_dagster.stats.grid import CategoryGrid
+
+    return "text" if isinstance(grid, CategoryGrid) or grid.reading == "length" else grid.reading
 
 
 def _earlier(guard: Guard, name: str, registry: ModelRegistry) -> "TableBaseline | None":
@@ -238,12 +257,21 @@ def _earlier(guard: Guard, name: str, registry: ModelRegistry) -> "TableBaseline
     version = newest_baseline(registry, guard.name)
     if version is None:
         return None
-    earlier = baseline_from_json(read_baseline(registry, version, guard=guard.name))
+    try:
+        earlier = baseline_from_json(read_baseline(registry, version, guard=guard.name))
+    except MeasurementError:
+        return None  # Only its grid is wanted, and a new one will do.
     return earlier.tables.get(name)
 
 
-def _resolves(earlier: "TableBaseline", profile: "Profile") -> bool:
-    """Whether an earlier grid still tells the new data's values apart, out to its outer bins."""
+def _resolves(earlier: "TableBaseline", profile: "Profile", now: "Grid") -> bool:
+    """Whether an earlier grid still tells the new data's values apart, out to its outer bins.
+
+    Args:
+        earlier: The baseline that the grid is from.
+        profile: The new data on that grid.
+        now: The grid that would be chosen for them.
+    """
     if not profile.rows:
         return False
     total = earlier.total
@@ -254,4 +282,19 @@ def _resolves(earlier: "TableBaseline", profile: "Profile") -> bool:
             usual = before.counts[end] / max(before.rows, 1)
             if share > max(MOST_IN_ONE_BIN, 2 * usual):
                 return False
+        if _is_coarse(column, earlier.grid.columns[name], now.columns[name]):
+            return False
     return True
+
+
+def _is_coarse(column: "ColumnProfile", before: "ColumnGrid", now: "ColumnGrid") -> bool:
+    """Whether one bin holds most of the rows, and most of the edges that a new grid would have."""
+    import numpy as np
+
+    from aiguard_dagster.stats.grid import NumericGrid
+
+    if not isinstance(before, NumericGrid) or not isinstance(now, NumericGrid):
+        return False
+    edges = np.bincount(np.searchsorted(before.edges, now.edges), minlength=before.size)
+    many = np.array(column.counts) > MOST_IN_ONE_BIN * max(column.rows, 1)
+    return bool((many & (edges > MOST_IN_ONE_BIN * len(now.edges))).any())

@@ -1,7 +1,6 @@
 """From guards to Dagster definitions: the one function that the other doors call."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -31,6 +30,7 @@ from aiguard_dagster.orchestration.resources import (
     ProfileStore,
     ResourceKeys,
 )
+from aiguard_dagster.orchestration.review_queue import review_queues
 from aiguard_dagster.orchestration.rollback import build_rollback_job
 from aiguard_dagster.orchestration.schedules import build_check_schedules
 from aiguard_dagster.orchestration.stop_rules import build_stop_rule_sensor
@@ -55,7 +55,7 @@ def build_guard_definitions(
         mlflow: Where the registry is; the definitions' own resource ``aiguard_mlflow``, or the
             environment's ``MLFLOW_TRACKING_URI``, when left out.
         profiles: Where profiles are kept; the definitions' own resource ``aiguard_profiles``, or
-            ``aiguard_profiles`` in the working directory, when left out.
+            ``aiguard_profiles`` in Dagster's own storage, when left out.
         engine: What reads the rows that are profiled; the definitions' own resource
             ``aiguard_engine``, or polars, when left out.
         name: Prefix of the two sensors, for projects that call this more than once.
@@ -63,7 +63,8 @@ def build_guard_definitions(
         minimum_interval_seconds: How often the two sensors may tick.
 
     Returns:
-        The user's definitions with the guards' checks, profile assets, sensors and rollback jobs.
+        The user's definitions with the guards' checks, profile assets, review queues, sensors and
+        rollback jobs.
 
     Raises:
         SpecError: A guard is wrong, an asset does not exist, two guards claim one model or name, or
@@ -170,6 +171,10 @@ def guard_additions(
             )
             for table in sorted({signal.table for _, signal in delta_rules(guard)})
         ]
+        queues = review_queues(guard=guard, known=mine, clock=clock)
+        assets += queues.assets
+        checks += queues.checks
+        schedules += queues.schedules
         assets.append(_guard_asset(guard))
         if guard.model is not None:
             jobs.append(
@@ -260,10 +265,9 @@ def _resources(
         return usual if mine else f"{name}_{usual.removeprefix('aiguard_')}"
 
     keys = ResourceKeys(mlflow=key(MLFLOW), profiles=key(PROFILES), engine=key(ENGINE))
-    folder = str(Path.cwd() / "aiguard_profiles")
     added = {
         keys.mlflow: given[MLFLOW] or MLflowResource(),
-        keys.profiles: given[PROFILES] or ProfileStore(path=folder),
+        keys.profiles: given[PROFILES] or ProfileStore(),
         keys.engine: given[ENGINE] or ProfileEngine(),
     }
     return keys, {key: resource for key, resource in added.items() if key not in own}

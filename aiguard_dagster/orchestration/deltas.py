@@ -39,9 +39,8 @@ from aiguard_dagster.orchestration.resources import ProfileStore
 from aiguard_dagster.orchestration.retrained import RetrainedTable
 from aiguard_dagster.orchestration.runs import RunTable, run_name
 from aiguard_dagster.orchestration.traced import TracedTable
-from aiguard_dagster.signals.drift_reference import DriftReference
-from aiguard_dagster.signals.measure import evaluate_tallied, evaluate_window, failed
-from aiguard_dagster.signals.measure_tallied import Reference, reference_of
+from aiguard_dagster.signals.measure import evaluate_drift, evaluate_tallied, failed
+from aiguard_dagster.signals.measure_tallied import Reference
 from aiguard_dagster.signals.tallied import tally_name
 from aiguard_dagster.signals.window import WindowProfiles
 from aiguard_dagster.stats.profile import BatchProfile, Profile
@@ -199,10 +198,30 @@ class DeltaEvaluator:
         if isinstance(signal, TalliedSignal):
             name = self._name(signal)
             reference = partial(self._reference, rule, signal, name, as_of)
-            return evaluate_tallied(rule, name, current, reference)
+            try:
+                earlier = list(self._earlier(signal, as_of, champion))
+            except MeasurementError as error:
+                return failed(rule, nothing, error, subject=champion)
+            return evaluate_tallied(rule, name, current, reference, earlier=earlier)
         if isinstance(accepted, MeasurementError):
-            return evaluate_window(rule, current, None, _no_reference)
-        return evaluate_window(rule, current, accepted.baseline, accepted.drift)
+            return failed(rule, nothing, accepted, subject=champion)
+        return evaluate_drift(rule, current, accepted.drift)
+
+    def _earlier(
+        self, signal: TalliedSignal, as_of: datetime, champion: str
+    ) -> Iterator[WindowProfiles]:
+        """The champion's windows before this one, newest first, for signals that look back."""
+        for start in range(1, round(signal.looks_back / signal.window) + 1):
+            end = as_of - start * signal.window
+            if self.champion_at(end) != champion:
+                return
+            held = self._in_window(signal, end)
+            yield WindowProfiles(
+                window=Window(start=end - signal.window, end=end),
+                batches=[self._profile(signal, batch.key) for batch in held],
+                expected=self._expected(signal, Window(start=end - signal.window, end=end)),
+                champion=champion,
+            )
 
     def on_other_grids(self, rule: Rule, signal: DeltaSignal) -> list[str]:
         """The newest window's partitions whose profile is damaged or not on the champion's grid."""
@@ -214,14 +233,19 @@ class DeltaEvaluator:
         if isinstance(signal, TalliedSignal):
             name = tally_name(signal, self._guard.tables[signal.table])
             held = self._in_window(signal, batches[-1].window.end)
-            return [b.key for b in held if self._lacks(signal, b.key, name)]
+            lacking = [b.key for b in held if self._lacks(signal, b.key, name)]
+            if not signal.on_grid:
+                return lacking
+            return [*lacking, *(k for k in self._off_grid(signal, held) if k not in lacking)]
         if not isinstance(rule.signal, Drift):
             return []
-        accepted = self._baseline(self.champion)
+        return self._off_grid(signal, self._in_window(signal, batches[-1].window.end))
+
+    def _off_grid(self, signal: DeltaSignal, held: list[Batch]) -> list[str]:
+        accepted = self._baseline(self.champion or "")
         if isinstance(accepted, MeasurementError) or signal.table not in accepted.baseline.tables:
             return []
         grid_id = accepted.baseline.tables[signal.table].grid.id
-        held = self._in_window(signal, batches[-1].window.end)
         return [b.key for b in held if self._grid_id(signal, b.key) != grid_id]
 
     def _reference(
@@ -236,10 +260,9 @@ class DeltaEvaluator:
             return self._first_days(signal, signal.baseline, name, as_of)
         champion = self.champion_at(as_of)
         accepted = self._baseline(champion) if champion else None
-        if not isinstance(accepted, Accepted) or signal.table not in accepted.baseline.tables:
+        found = accepted.tallied(signal.table, name) if isinstance(accepted, Accepted) else None
+        if found is None:
             return None
-        days = list(accepted.baseline.table(signal.table).days.values())
-        found = reference_of(days, name, told="baseline")
         if not found.days and needs_baseline(rule):
             what = f"the baseline of v{champion} counted nothing for {rule.name}"
             hint = "record one for a new version: what a rule counts must be in it."
@@ -269,7 +292,7 @@ class DeltaEvaluator:
         days: dict[date, list[Profile]] = {}
         for batch, profile in zip(held, parts.batches, strict=True):
             one = replace(parts, batches=[profile])
-            days.setdefault(batch.window.start.date(), []).extend(one.champion_parts())
+            days.setdefault(batch.window.start.date(), []).extend(one.parts_of(signal))
         tallies = [
             merge_tallies(part.tallies[name] for part in each if name in part.tallies)
             for _, each in sorted(days.items())
@@ -288,7 +311,8 @@ class DeltaEvaluator:
     def _in_window(self, signal: DeltaSignal, as_of: datetime) -> list[Batch]:
         """The profiles in a window; where rows name no version, only the champion's own time."""
         start = as_of - signal.window
-        whole = isinstance(signal, Drift) or signal.of_runs
+        every = isinstance(signal, TalliedSignal) and signal.every_version
+        whole = isinstance(signal, Drift) or signal.of_runs or every
         if not whole and not self._guard.tables[signal.table].model_version:
             reign = next((r for r in reversed(self._reigns) if r.start < as_of), None)
             start = max(start, reign.start) if reign else start
@@ -316,6 +340,9 @@ class DeltaEvaluator:
         champion = self.champion_at(as_of)
         mark = self._baseline_mark(champion) if champion else None
         held = [(b.key, b.mark) for b in self._in_window(signal, as_of)]
+        if isinstance(signal, TalliedSignal) and signal.looks_back:
+            back = Window(start=as_of - signal.window - signal.looks_back, end=as_of)
+            held += [(b.key, b.mark) for b in self._within(signal, back)]
         if isinstance(signal, TalliedSignal) and signal.baseline:
             first = self._first_window(signal.baseline, as_of)
             held += [(b.key, b.mark) for b in (self._within(signal, first) if first else [])]
@@ -370,11 +397,6 @@ def needs_baseline(rule: Rule) -> bool:
     if isinstance(rule.signal, TalliedSignal) and rule.signal.baseline is not None:
         return False
     return isinstance(rule.signal, Drift) or not isinstance(rule.limit, AbsoluteLimit)
-
-
-def _no_reference(table: str) -> DriftReference:
-    msg = f"{table} has no baseline"
-    raise MeasurementError(msg)
 
 
 def _digest(inputs: object) -> str:

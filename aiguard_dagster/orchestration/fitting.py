@@ -49,6 +49,7 @@ def find_misfits(
     profiled = set(profiled_tables(guard))
     for name, asset in known.items():
         is_checked = any(rule.signal.table == name for rule in guard.rules)
+        is_checked = is_checked or asset.table.review is not None
         misfits = [*_asset(asset, graph, is_checked=is_checked)]
         if not misfits:
             misfits = [*_partitions(asset, is_profiled=name in profiled), *_source(asset)]
@@ -152,6 +153,10 @@ def _windows(rule: Rule, asset: KnownAsset, path: str) -> Iterator[Found]:
     if option and time_partitions(asset.partitions_def) is None:
         what = f"{asset.table.asset} has no partitions in time"
         yield (f"{path}.signal.{option}", what, "partition it by time, or leave this out.")
+    if signal.needs_all_rows and asset.partitions_def is not None:
+        what = f"{signal.needs_all_rows}, and {asset.table.asset} has partitions"
+        hint = "name an asset without partitions; each check must see all rows."
+        yield (f"{path}.signal.table", what, hint)
     length = partition_length(asset.partitions_def)
     if not isinstance(signal, DeltaSignal) or signal.of_runs:
         return

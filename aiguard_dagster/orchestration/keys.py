@@ -15,6 +15,11 @@ def profile_key(guard: Guard, table: str) -> dg.AssetKey:
     return dg.AssetKey([guard.name, f"{table}_profile"])
 
 
+def queue_key(guard: Guard, table: str) -> dg.AssetKey:
+    """The asset that holds a table's review queue."""
+    return dg.AssetKey([guard.name, f"{table}_review_queue"])
+
+
 def table_key(guard: Guard, table: str) -> dg.AssetKey:
     """The user's asset behind a table."""
     return dg.AssetKey(list(guard.tables[table].asset_path))

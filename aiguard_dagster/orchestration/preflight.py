@@ -1,7 +1,7 @@
 """Before the alias moves: would the candidate have done better on the recent rows?"""
 
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -19,7 +19,9 @@ from aiguard_dagster.core.decisions import Evidence
 from aiguard_dagster.core.errors import AIGuardError, MeasurementError
 from aiguard_dagster.core.partition import Partition
 from aiguard_dagster.core.spec import Guard, Performance, Rule, Table
+from aiguard_dagster.core.spec.signals.performance import SCORE_METRICS
 from aiguard_dagster.core.verdicts import Window
+from aiguard_dagster.core.words import with_hint
 from aiguard_dagster.orchestration.partitions import Partitions, partition_of, time_partitions
 from aiguard_dagster.signals.measure import place_of
 from aiguard_dagster.stats.compare import Comparison, compare
@@ -121,18 +123,22 @@ def score_candidate(
     signal = rule.signal
     window = Window(start=at - signal.window, end=at)
     table = reader.guard.tables[signal.table]
+    scores = signal.metric in SCORE_METRICS
+    told = table.score if scores else table.prediction
     try:
         with tempfile.TemporaryDirectory() as folder:
             model = load_model(registry, candidate, folder=folder)
-            labelled = _labelled(reader.rows(signal.table, window), table, champion)
+            rows_of = reader.rows(signal.table, window)
+            labelled = _labelled(rows_of, table, champion, (table.label, told))
             rows = _with_inputs(reader, signal.table, labelled, model, window)
             said = model.predict(rows.select(model.inputs or rows.columns).to_pandas())
         found = compare(
             signal.metric,
             signal.direction,
-            label=_values(rows, table.label),
-            champion=_values(rows, table.prediction),
-            candidate=said,
+            label=positives_of(rows, table, signal) if scores else _values(rows, table.label),
+            champion=_values(rows, told),
+            candidate=scores_of(said, signal.metric) if scores else said,
+            quantile=signal.quantile or 0.5,
         )
     except Exception as error:  # noqa: BLE001 - a refusal, whatever the reason
         told = str(error) if isinstance(error, AIGuardError) else place_of(error)
@@ -170,13 +176,13 @@ def _verdict(found: Comparison, champion: str, candidate: str, window: Window) -
     return Preflight(go=False, reason=f"{told}: no clear difference", evidence=evidence)
 
 
-def _labelled(rows: pl.LazyFrame, table: Table, champion: str) -> pl.LazyFrame:
+def _labelled(
+    rows: pl.LazyFrame, table: Table, champion: str, known: Sequence[str | None]
+) -> pl.LazyFrame:
     """The champion's rows whose outcome is known."""
     if table.model_version:
         rows = rows.filter(version_text(rows, table.model_version) == champion)
-    return rows.filter(
-        pl.col(table.label or "").is_not_null() & pl.col(table.prediction or "").is_not_null()
-    )
+    return rows.filter([pl.col(name or "").is_not_null() for name in known])
 
 
 def _with_inputs(
@@ -221,6 +227,30 @@ def _join_key(rows: pl.LazyFrame, name: str) -> pl.Expr:
     if rows.collect_schema()[name].is_temporal():
         return utc(rows, name).cast(pl.Datetime("us"))
     return pl.col(name).cast(pl.String)
+
+
+def positives_of(rows: pl.DataFrame, table: Table, signal: Performance) -> NDArray[np.generic]:
+    """Whether each label is the positive class."""
+    label = rows.get_column(table.label or "")
+    if label.dtype.is_numeric() or label.dtype == pl.Boolean:
+        return (label.cast(pl.Float64) == float(signal.positive_label)).cast(pl.Float64).to_numpy()
+    return (label.cast(pl.String) == signal.positive_label).cast(pl.Float64).to_numpy()
+
+
+def scores_of(said: object, metric: str) -> NDArray[np.generic]:
+    """The candidate's scores: what it gives, or the last column, that of the positive class.
+
+    Raises:
+        MeasurementError: It gives classes.
+    """
+    found = np.asarray(said)
+    found = found[:, -1] if found.ndim > 1 else found
+    is_number = np.issubdtype(found.dtype, np.number)
+    if not is_number or not ((found >= 0) & (found <= 1)).all() or not np.mod(found, 1).any():
+        what = f"it predicts classes, and {metric} is of scores"
+        hint = "log it to predict probabilities, or add a performance rule on accuracy."
+        raise MeasurementError(with_hint(what, hint))
+    return found
 
 
 def _values(rows: pl.DataFrame, column: str | None) -> NDArray[np.generic]:

@@ -35,6 +35,7 @@ def build_profile_asset(
             engine: ProfileEngine = getattr(context.resources, keys.engine)
             plan = plan_of(guard, table, grid)
             parts = engine.profiles(asset, rows.get("rows"), partitions or (), plan)
+            context.add_output_metadata({"engine": engine.kind})
             return BatchProfile(grid_id=grid.id, parts=parts)
         except MeasurementError as error:
             # The user's job must not fail by it: no rows lower the coverage, which is never ok.

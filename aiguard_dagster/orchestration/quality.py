@@ -14,7 +14,8 @@ from aiguard_dagster.adapters.mlflow.registry import ModelRegistry
 from aiguard_dagster.core.errors import MeasurementError
 from aiguard_dagster.core.lifecycle import Point, in_order
 from aiguard_dagster.core.partition import Partition
-from aiguard_dagster.core.spec import Action, Guard, Mode, Rule
+from aiguard_dagster.core.spec import Action, Compliance, Guard, Mode, Rule
+from aiguard_dagster.core.stops import Stop
 from aiguard_dagster.core.verdicts import Evaluation, Measurement, Verdict
 from aiguard_dagster.orchestration.assets import KnownAsset, asset_facts, read_rows
 from aiguard_dagster.orchestration.clock import Clock
@@ -159,7 +160,8 @@ class _Session:
                     evaluation = failed(rule, nothing, error)
                 else:
                     past = partial(self._past, table, name, batch.as_of)
-                    evaluation = evaluate_batch(rule, replace(batch, past=past))
+                    stops = partial(self._stops, table, rule)
+                    evaluation = evaluate_batch(rule, replace(batch, past=past, stops=stops))
                 yield name, replace(evaluation, series=series_of(partitions))
         finally:
             self._close()
@@ -216,6 +218,19 @@ class _Session:
         series = series_of(self._partitions(table))
         found = in_order(e.point for e in stored if e.point.series == series)
         return [point for point in found if point.as_of < before]
+
+    def _stops(self, table: str, rule: Rule) -> Sequence[Stop]:
+        """Stops in a tag of the champion's version, or in observations of the asset."""
+        from aiguard_dagster.adapters.dagster.stops import observed_stop
+        from aiguard_dagster.adapters.mlflow.stops import tagged_stop
+
+        signal = rule.signal
+        found = []
+        if isinstance(signal, Compliance) and signal.tag:
+            found.append(tagged_stop(*self._champion(), signal.tag))
+        if isinstance(signal, Compliance) and signal.events:
+            found.append(observed_stop(self._context.instance, self._assets[table].key))
+        return [stop for stop in found if stop is not None]
 
     def _accepted(self, table: str) -> "TableBaseline":
         """What the champion's baseline recorded of a table."""

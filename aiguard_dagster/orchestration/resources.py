@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 import dagster as dg
+from pydantic import PrivateAttr
 
 from aiguard_dagster.adapters.mlflow.client import connect
 from aiguard_dagster.adapters.mlflow.registry import ModelRegistry
@@ -57,8 +58,16 @@ class MLflowResource(dg.ConfigurableResource[None]):
 class ProfileStore(dg.ConfigurableIOManager):
     """Profiles as small text files under any path that fsspec knows, one a partition."""
 
-    path: str
-    """A folder or URL, such as ``/var/lib/aiguard`` or ``s3://bucket/aiguard``."""
+    path: str | None = None
+    """A folder or URL, such as ``/var/lib/aiguard`` or ``s3://bucket/aiguard``; when left out, a
+    folder in Dagster's own storage, which all processes must then share."""
+
+    _folder: str = PrivateAttr(default="")
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Find Dagster's own storage, where no path is given."""
+        if self.path is None and context.instance is not None:
+            self._folder = f"{context.instance.storage_directory()}/{PROFILES}"
 
     def handle_output(self, context: dg.OutputContext, obj: BatchProfile) -> None:
         """Write the profile of one partition, whole or not at all."""
@@ -91,7 +100,10 @@ class ProfileStore(dg.ConfigurableIOManager):
         try:
             return batch_from_bytes(filesystem.cat_file(path))
         except FileNotFoundError as error:
-            hint = f"materialise {key.to_user_string()} for {partition or 'all rows'} again"
+            hint = (
+                f"materialise {key.to_user_string()} for {partition or 'all rows'} again, or if"
+                " profiles are kept elsewhere, give ProfileStore that path"
+            )
             msg = f"{file}: the profile is gone\n\nHint: {hint}."
             raise MeasurementError(msg) from error
         except (ValueError, MeasurementError) as error:
@@ -102,7 +114,14 @@ class ProfileStore(dg.ConfigurableIOManager):
         # A partition key is a user's text: quoted, it cannot leave its folder.
         parts = [quote(part, safe="").replace(".", "%2E") for part in key.path]
         name = "all" if partition is None else "p-" + quote(partition, safe="").replace(".", "%2E")
-        return "/".join([self.path.rstrip("/"), *parts, f"{name}.jsonl"])
+        folder = self.path or self._folder
+        if not folder:
+            msg = (
+                "profiles have no place here"
+                f"\n\nHint: give Definitions a resource {PROFILES!r}: ProfileStore(path=…)."
+            )
+            raise MeasurementError(msg)
+        return "/".join([folder.rstrip("/"), *parts, f"{name}.jsonl"])
 
 
 def _open(file: str) -> tuple[Any, str]:

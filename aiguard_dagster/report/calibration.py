@@ -44,7 +44,7 @@ def _lines(guard: Guard, found: Calibrated) -> Iterator[str]:
         return
     yield f"  limit: {describe_limit(rule.limit) if rule.limit else 'none'}"
     yield f"  a usual window has {found.rows:,} rows; the baseline has {found.days:,} days"
-    if isinstance(rule.limit, FalseAlarmLimit):
+    if isinstance(rule.limit, FalseAlarmLimit) and isinstance(signal, Drift):
         yield from _budget(rule.limit.false_alarm_every, found)
         yield from _table(found.seen)
         return
@@ -58,7 +58,9 @@ def _lines(guard: Guard, found: Calibrated) -> Iterator[str]:
 
 def _budget(every: timedelta, found: Calibrated) -> Iterator[str]:
     columns = len({seen.test.name for seen in found.seen})
-    over = f"{len(found.seen):,} tests of {columns:,} columns or pairs together"
+    signal = found.rule.signal
+    things = "pairs" if isinstance(signal, Drift) and signal.of == "joint" else "columns"
+    over = f"{len(found.seen):,} tests of {columns:,} {things} together"
     if every <= found.supported * DAY:
         yield f"  met: the baseline is long enough; the budget is shared by {over}"
     else:
@@ -67,7 +69,8 @@ def _budget(every: timedelta, found: Calibrated) -> Iterator[str]:
             f" {found.supported}d. Beyond, the limit is extrapolated, over {over}"
         )
     expected = found.days * DAY / every
-    yield f"  on the baseline itself: {found.fired} alarms, where the budget expects {expected:.1f}"
+    alarms = "1 alarm" if found.fired == 1 else f"{found.fired} alarms"
+    yield f"  on the baseline itself: {alarms}, where the budget expects {expected:.1f}"
 
 
 def _table(seen: Sequence[Seen]) -> Iterator[str]:
@@ -76,11 +79,14 @@ def _table(seen: Sequence[Seen]) -> Iterator[str]:
     for each in seen:
         by_name.setdefault(each.test.name, []).append(each)
     width = max(len("column"), *(len(name) for name in by_name))
-    yield f"  {'column':{width}}  {'limit, sd':>9}  seen in 4 windows of 5"
+    yield f"  {'column':{width}}  {'limit':>9}  seen in 4 windows of 5"
     for name, tests in by_name.items():
         main = min((t for t in tests if t.test.aspect not in {"missing", "unseen"}), key=_limit)
         told = "; ".join(t.told for t in tests if t.test.aspect != "bins" or len(tests) < 3)  # noqa: PLR2004 - the shape says more than the bins
         yield f"  {name:{width}}  {main.limit:9.2f}  {told}"
+    if any(each.shift is None for each in seen):
+        yield "  (not at all: the baseline's own windows wander as far. A longer window or baseline"
+        yield "  helps, or a distance as the limit, or leaving the column out.)"
 
 
 def _limit(seen: Seen) -> float:

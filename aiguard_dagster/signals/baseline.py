@@ -49,7 +49,6 @@ class Baseline:
         recorded_at: When it was recorded.
         tables: By the guard's table names.
         metrics: Performance metrics on the accepted data, by name.
-        cost_per_1000: Spend per 1,000 predictions; None where none had a price.
     """
 
     guard: str
@@ -58,7 +57,6 @@ class Baseline:
     recorded_at: datetime
     tables: Mapping[str, TableBaseline]
     metrics: Mapping[str, float]
-    cost_per_1000: float | None
 
     def table(self, name: str) -> TableBaseline:
         """One table's baseline.
@@ -84,7 +82,6 @@ def baseline_to_json(baseline: Baseline) -> dict[str, Any]:
         "version": baseline.version,
         "recorded_at": baseline.recorded_at.isoformat(),
         "metrics": dict(baseline.metrics),
-        "cost_per_1000": baseline.cost_per_1000,
         "tables": {
             name: {
                 "grid": grid_to_json(table.grid),
@@ -114,7 +111,6 @@ def baseline_from_json(document: Mapping[str, Any]) -> Baseline:
             version=document["version"],
             recorded_at=datetime.fromisoformat(document["recorded_at"]),
             metrics=document["metrics"],
-            cost_per_1000=document["cost_per_1000"],
             tables={
                 name: TableBaseline(
                     grid=grid_from_json(table["grid"]),

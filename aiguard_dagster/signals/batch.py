@@ -12,8 +12,10 @@ from aiguard_dagster.core.calendars import midnight, zone_of
 from aiguard_dagster.core.errors import MeasurementError
 from aiguard_dagster.core.lifecycle import Point
 from aiguard_dagster.core.spec import AbsoluteLimit, DataSignal, Limit, Table
+from aiguard_dagster.core.stops import Stop
 from aiguard_dagster.core.verdicts import Threshold, Unit, Window
 from aiguard_dagster.signals.baseline import TableBaseline
+from aiguard_dagster.stats.grid import Grid
 
 Frame = nw.LazyFrame[Any]
 
@@ -69,7 +71,9 @@ class Batch:
         accepted: Gives what the champion's baseline recorded of this table.
         signature: Gives the champion's input columns and short type names.
         past: Gives the rule's evaluations of earlier batches, in event time.
+        stops: Gives the stops that were raised outside the rows.
         other: Gives another table of the guard, for the same partition.
+        grid: What the champion's baseline counts on; empty where there is none.
     """
 
     frame: Frame
@@ -82,7 +86,9 @@ class Batch:
     accepted: Callable[[], TableBaseline] = _nobody
     signature: Callable[[], Mapping[str, str]] = _nobody
     past: Callable[[], Sequence[Point]] = tuple
+    stops: Callable[[], Sequence[Stop]] = _nobody
     other: Callable[[str], "Batch"] = lambda _: _nobody()
+    grid: Grid = field(default_factory=Grid)
 
     @cached_property
     def schema(self) -> Mapping[str, nw.dtypes.DType]:

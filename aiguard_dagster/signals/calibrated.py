@@ -1,21 +1,25 @@
 """What the rules of a guard amount to on one baseline, before anything is live."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import cast
 
 import numpy as np
 
 from aiguard_dagster.core.errors import MeasurementError
-from aiguard_dagster.core.spec import Drift, FalseAlarmLimit, Guard, Rule
+from aiguard_dagster.core.spec import Drift, FalseAlarmLimit, Guard, Rule, TalliedSignal
 from aiguard_dagster.core.spec.signals import DeltaSignal
-from aiguard_dagster.core.verdicts import Verdict, Window
+from aiguard_dagster.core.verdicts import Evaluation, Verdict, Window
+from aiguard_dagster.core.words import with_hint
 from aiguard_dagster.signals.baseline import Baseline
 from aiguard_dagster.signals.drift_reference import DriftReference
-from aiguard_dagster.signals.measure import evaluate_window
+from aiguard_dagster.signals.measure import evaluate_drift, evaluate_tallied
+from aiguard_dagster.signals.measure_tallied import reference_of
+from aiguard_dagster.signals.tallied import tally_name
 from aiguard_dagster.signals.window import WindowProfiles
 from aiguard_dagster.stats.calibration import Calibration, episodes
-from aiguard_dagster.stats.contrast import Test
+from aiguard_dagster.stats.contrast import JointContrast, Test
 from aiguard_dagster.stats.effects import Effects, Numbers
 from aiguard_dagster.stats.profile import BatchProfile, ColumnProfile
 
@@ -77,13 +81,13 @@ class Calibrated:
 def calibrate_guard(guard: Guard, baseline: Baseline) -> Sequence[Calibrated]:
     """What each rule that compares with the baseline amounts to on it."""
     return [
-        _calibrated(rule, rule.signal, baseline)
+        _calibrated(guard, rule, rule.signal, baseline)
         for rule in guard.rules
         if isinstance(rule.signal, DeltaSignal)
     ]
 
 
-def _calibrated(rule: Rule, signal: DeltaSignal, baseline: Baseline) -> Calibrated:
+def _calibrated(guard: Guard, rule: Rule, signal: DeltaSignal, baseline: Baseline) -> Calibrated:
     try:
         table = baseline.table(signal.table)
         if not table.total.rows:
@@ -99,6 +103,8 @@ def _calibrated(rule: Rule, signal: DeltaSignal, baseline: Baseline) -> Calibrat
         reference = DriftReference(table)
         if isinstance(signal, Drift) and isinstance(rule.limit, FalseAlarmLimit):
             return _with_power(found, signal, rule.limit, reference)
+        if isinstance(signal, TalliedSignal):
+            return _replayed_sums(guard, found, signal, baseline)
         return _replayed(found, signal, baseline, reference)
     except MeasurementError as error:
         return Calibrated(rule=rule, problem=str(error))
@@ -108,23 +114,48 @@ def _replayed(
     found: Calibrated, signal: DeltaSignal, baseline: Baseline, reference: DriftReference
 ) -> Calibrated:
     """The rule on the baseline's own windows."""
+    windows = _windows(found, signal, baseline)
+    return _counted(found, [evaluate_drift(found.rule, w, lambda _: reference) for w in windows])
+
+
+def _replayed_sums(
+    guard: Guard, found: Calibrated, signal: TalliedSignal, baseline: Baseline
+) -> Calibrated:
+    """The same for a rule on sums; the first days of what it will be held against are not yet."""
+    name = tally_name(signal, guard.tables[signal.table])
+    days = list(baseline.table(signal.table).days.values())
+    reference = reference_of(days, name, told="baseline")
+    if not reference.days:
+        what = f"the baseline counted nothing for {found.rule.name}"
+        raise MeasurementError(with_hint(what, "record one for a new version."))
+    windows = _windows(found, signal, baseline)
+    return _counted(
+        found, [evaluate_tallied(found.rule, name, w, lambda: reference) for w in windows]
+    )
+
+
+def _windows(
+    found: Calibrated, signal: DeltaSignal, baseline: Baseline
+) -> Iterator[WindowProfiles]:
     table = baseline.table(signal.table)
     span = max(1, round(signal.window / DAY))
     days = list(table.days.items())
-    verdicts = []
     for start in range(0, found.windows * span, span):
         held = days[start : start + span]
         end = datetime.fromisoformat(held[-1][0]).replace(tzinfo=UTC) + DAY
-        current = WindowProfiles(
+        yield WindowProfiles(
             window=Window(start=end - signal.window, end=end),
             batches=[BatchProfile(grid_id=table.grid.id, parts={"": day}) for _, day in held],
             expected=span,
             champion=baseline.version,
         )
-        evaluation = evaluate_window(found.rule, current, baseline, lambda _: reference)
+
+
+def _counted(found: Calibrated, evaluations: Sequence[Evaluation]) -> Calibrated:
+    verdicts = [evaluation.verdict for evaluation in evaluations]
+    for evaluation in evaluations:
         if evaluation.verdict is Verdict.ERROR:
             raise MeasurementError(evaluation.reason)
-        verdicts.append(evaluation.verdict)
     return replace(
         found,
         fired=verdicts.count(Verdict.BREACH),
@@ -185,7 +216,7 @@ def _told(reference: DriftReference, signal: Drift, test: Test, shift: float | N
         case "unseen" if column is not None:
             return f"new values {_raised(column.counts[-1], _known(column), shift)}"
         case "together":
-            return f"correlation by about {np.tanh(shift):.2f}"
+            return _correlation(reference, signal, test, shift)
         case "residual" if signal.of == "concept":
             residuals = reference.total.residuals[test.name]
             rows = max(sum(residuals.rows), 1)
@@ -193,6 +224,16 @@ def _told(reference: DriftReference, signal: Drift, test: Test, shift: float | N
             return f"mean residual by {shift * max(spread, 0.0) ** 0.5:.3g}"
         case _:
             return f"effect of {shift:.2g}"
+
+
+def _correlation(reference: DriftReference, signal: Drift, test: Test, shift: float) -> str:
+    """A pair's correlation, and what it is after falling, or from below zero rising, so far."""
+    columns = reference.columns(signal)
+    contrast = reference.contrast("joint", columns)
+    row = reference.row("joint", columns)[None, :]
+    before = float(cast("JointContrast", contrast).correlations(row)[0, contrast.tests.index(test)])
+    after = np.tanh(np.arctanh(before) - np.copysign(shift, before))
+    return f"correlation {before:.3g} → {after:.3g}"
 
 
 def _known(column: ColumnProfile) -> int:

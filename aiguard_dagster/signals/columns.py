@@ -30,10 +30,15 @@ def is_void(batch: Batch, name: str) -> bool:
     Raises:
         MeasurementError: The column is gone.
     """
-    return type_of(batch, name) == nw.Unknown and not _has_values(batch, name)
+    return type_of(batch, name) == nw.Unknown and not has_values(batch, name)
 
 
-def _has_values(batch: Batch, name: str) -> bool:
+def has_values(batch: Batch, name: str) -> bool:
+    """Whether any value is known; pandas makes text of a column that is null throughout.
+
+    Raises:
+        MeasurementError: The column is gone.
+    """
     return bool(batch.frame.select(count(batch, known(batch, name)).alias("n")).collect().item())
 
 
@@ -120,7 +125,7 @@ def is_one_of(batch: Batch, name: str, choices: Sequence[Choice], *, option: str
     dtype = type_of(batch, name)
     family = family_of(dtype)
     strange = [choice for choice in choices if _family(choice) != family]
-    if strange and not _has_values(batch, name):  # pandas makes numbers of what is null throughout.
+    if strange and not has_values(batch, name):  # pandas makes numbers of what is null throughout.
         return nw.lit(value=False)
     if strange:
         held = str(dtype) if family == "something else" else family

@@ -26,7 +26,8 @@ def measure_drift(
     is the limit whatever the column; with an absolute limit it is the distance itself. Of
     predictions, the champion's own count.
 
-    Profiles on another grid than the baseline's do not count, which shows in the coverage.
+    Profiles on another grid than the baseline's do not count, which shows in the coverage; so do
+    outcomes that are not known yet.
 
     Raises:
         MeasurementError: A column is not in the baseline, or the baseline is too short for the
@@ -40,7 +41,7 @@ def measure_drift(
         columns=reference.columns(signal),
         rows=current.champion_profile(),
         reference=reference,
-        days=max(1, round(signal.window / DAY * current.partition_coverage)),
+        days=max(1, round(signal.window / DAY * current.champion_coverage)),
     )
     match limit:
         case FalseAlarmLimit() if signal.statistic != "effect":
@@ -57,12 +58,13 @@ def measure_drift(
             raise MeasurementError(msg)
     parts = sorted(found, key=lambda part: -part.value)
     unjudged = case.unjudged({part.name for part in parts})
+    judged = case.answered * (1 - len(unjudged) / max(len(case.names), 1))
     measurement = Measurement(
         value=parts[0].value if parts else None,
         n=case.n,
         window=current.window,
         as_of=current.window.end,
-        coverage=current.partition_coverage * (1 - len(unjudged) / max(len(case.names), 1)),
+        coverage=current.partition_coverage * judged,
         parts=tuple(parts[:MOST_PARTS]),
         note=_note(case, current, unjudged[:MOST_PARTS]),
     )

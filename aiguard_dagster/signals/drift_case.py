@@ -18,7 +18,7 @@ class DriftCase:
         columns: The columns it is about.
         rows: The window.
         reference: The baseline.
-        days: Days of the window that are there: fewer days wander further.
+        days: Days of the window that have rows: fewer days wander further.
     """
 
     signal: Drift
@@ -45,8 +45,16 @@ class DriftCase:
 
     @property
     def n(self) -> int:
-        """Rows; of outcomes, those whose label is known."""
-        if self.signal.of != "concept":
+        """Rows; of outcomes, and of columns that come late, those whose value is known."""
+        if self.signal.of == "columns":
+            late = [self.rows.columns[n] for n in self.columns if n in self.reference.late]
+            return min((found.rows - found.missing for found in late), default=self.rows.rows)
+        if self.signal.of == "joint":
             return self.rows.rows
         known = [self.rows.residuals[n] for n in self.columns if n in self.rows.residuals]
         return min((sum(found.rows) for found in known), default=0)
+
+    @property
+    def answered(self) -> float:
+        """The share of the rows that have what is measured; of outcomes, those with a label."""
+        return self.n / self.rows.rows if self.rows.rows else 1.0

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from datetime import timedelta
-from functools import partial
 from typing import cast
 
 import numpy as np
@@ -17,6 +16,8 @@ from aiguard_dagster.stats.contrast import JointContrast, Test
 from aiguard_dagster.stats.effects import Numbers
 
 DAY = timedelta(days=1)
+MOVED = 0.2
+"""Standard deviations by which a column of a pair must have moved to be told beside it."""
 
 
 def plain_effects(case: DriftCase, limit: float) -> Sequence[Part]:
@@ -101,13 +102,21 @@ def _told(case: DriftCase, place: int) -> str:
             sides = case.rows.residuals[test.name], total.residuals[test.name]
             return how_outcomes_moved(test.name, *sides, grids[test.name])
         case "joint":
-            of = partial(_correlation, cast("JointContrast", case.contrast), place)
-            after, before = (of(side) for side in _sides(case))
-            return f"correlation {before:.2f} → {after:.2f}"
+            return _told_together(cast("JointContrast", case.contrast), place, *_sides(case))
 
 
-def _correlation(contrast: JointContrast, place: int, rows: Numbers) -> float:
-    return float(contrast.correlations(rows)[0, place])
+def _told_together(contrast: JointContrast, place: int, now: Numbers, then: Numbers) -> str:
+    """Both correlations, and what moved by itself: two levels in one window look like noise."""
+    after, before = (float(contrast.correlations(side)[0, place]) for side in (now, then))
+    digits = 2 if round(before, 2) != round(after, 2) else 3
+    text = f"correlation {before:.{digits}f} → {after:.{digits}f}"
+    moved = {
+        name: shift
+        for name, shift in contrast.moved(place, now, then).items()
+        if abs(shift) >= MOVED
+    }
+    told = [f"{name} itself is {shift:+.2g} sd" for name, shift in moved.items()]
+    return f"{text}, but {' and '.join(told)}" if told else text
 
 
 def _chart(case: DriftCase, name: str) -> Chart | None:

@@ -31,6 +31,7 @@ class DriftReference:
         self._table = table
         self.grid = table.grid
         self.total = table.total
+        self.late = frozenset(table.late)
         self.contrast = cache(self._contrast)
         self.calibration = lru_cache(maxsize=32)(self._calibration)
         self.row = cache(self._row)
@@ -60,6 +61,11 @@ class DriftReference:
             told = f"{what} {', '.join(unknown or ['any column'])}"
             hint = HINTS[signal.of].format(known=", ".join(known) or "none")
             raise MeasurementError(with_hint(told, hint))
+        if signal.of == "joint" and len(wanted) == 1:
+            told = f"{wanted[0]} alone moves with nothing"
+            raise MeasurementError(
+                with_hint(told, "name two columns or more of numbers that vary.")
+            )
         return wanted
 
     def _contrast(self, of: Subject, columns: Columns) -> Contrast:

@@ -10,43 +10,65 @@ from aiguard_dagster.core.verdicts import Part
 from aiguard_dagster.signals.batch import Batch, require
 from aiguard_dagster.signals.segments import worst_segments
 from aiguard_dagster.signals.tallied import PART, Counted, Kind, Reading, segments, text_of
-from aiguard_dagster.stats.tally import OTHER, Tally
+from aiguard_dagster.stats.tally import Tally
+
+ERROR, FINE, UNKNOWN = "error", "fine", ""
+"""What became of a request."""
 
 
 def count_errors(signal: Errors, batch: Batch, part: nw.Expr) -> Counted:
-    """Count requests by segment and status.
+    """Count requests by outcome, status and segment.
 
     Raises:
         MeasurementError: A column is gone.
     """
-    status = batch.table.status or ""
-    require(batch, status, *(signal.by or ()))
-    keys = ("status", *segments(signal.by))
-    columns = zip(keys, (status, *(signal.by or ())), strict=True)
+    name = batch.table.status or ""
+    require(batch, name, *(signal.by or ()))
+    columns = zip(segments(signal.by), signal.by or (), strict=True)
     picked = batch.frame.select(
-        part.alias(PART), **{key: text_of(batch, column) for key, column in columns}
+        part.alias(PART),
+        text_of(batch, name).alias("status"),
+        **{key: text_of(batch, column) for key, column in columns},
     )
-    counted = picked.group_by(PART, *keys).agg(nw.len().alias("rows"))
-    return Counted(frame=counted, keys=keys, sums=("rows",))
+    status = nw.col("status")
+    listed = status.is_in(list(signal.classes or signal.fine))
+    yes, no = (ERROR, FINE) if signal.classes else (FINE, ERROR)
+    known = nw.when(listed).then(nw.lit(yes)).otherwise(nw.lit(no))
+    outcome = nw.when(status == "").then(nw.lit(UNKNOWN)).otherwise(known)
+    keys = ("outcome", "status", *segments(signal.by))
+    counted = picked.with_columns(outcome=outcome).group_by(PART, *keys)
+    return Counted(
+        frame=counted.agg(nw.len().alias("rows")), keys=keys, sums=("rows",), apart=("outcome",)
+    )
+
+
+def outcome_of(signal: Errors, status: str) -> str:
+    """What a status says became of a request, as it is counted.
+
+    >>> from datetime import timedelta
+    >>> signal = Errors(window=timedelta(days=1))
+    >>> [outcome_of(signal, status) for status in ("ok", "timeout", "")]
+    ['fine', 'error', '']
+    """
+    if not status:
+        return UNKNOWN
+    if signal.classes:
+        return ERROR if status in signal.classes else FINE
+    return FINE if status in signal.fine else ERROR
 
 
 def read_errors(signal: Errors, now: Tally, before: Tally | None) -> Reading:
     """The share over all requests of known status; parts tell the errors, then the segments."""
-    known = now.total("rows") - now.total("rows", status="")
-    value = _share(signal, now, {})
+    rows = now.total("rows")
+    known = rows - now.total("rows", outcome=UNKNOWN)
+    value = _share(now, {})
     return Reading(
         value=value,
         n=int(known),
-        coverage=known / now.total("rows") if now.total("rows") else 0.0,
+        coverage=known / rows if rows else 0.0,
         parts=(
-            *_classes(signal, now, before),
-            *worst_segments(
-                signal.by or (),
-                now,
-                before,
-                lambda tally, where: _share(signal, tally, where),
-                show=percent,
-            ),
+            *_classes(now, before),
+            *worst_segments(signal.by or (), now, before, _share, show=percent),
         ),
         note="" if known else "no request has a status",
         unit="share",
@@ -54,25 +76,14 @@ def read_errors(signal: Errors, now: Tally, before: Tally | None) -> Reading:
     )
 
 
-def _is_error(signal: Errors, status: str) -> bool:
-    if status in {"", OTHER}:
-        return status == OTHER  # Too many statuses to name are none that is fine.
-    return status in signal.classes if signal.classes else status not in signal.fine
+def _share(tally: Tally, where: Mapping[str, str]) -> float | None:
+    bad, fine = (tally.total("rows", outcome=each, **where) for each in (ERROR, FINE))
+    return bad / (bad + fine) if bad + fine else None
 
 
-def _share(signal: Errors, tally: Tally, where: Mapping[str, str]) -> float | None:
-    bad = known = 0.0
-    for key, sums in tally.by("status", *where).items():
-        if key[0] and key[1:] == tuple(where.values()):
-            known += sums["rows"]
-            bad += sums["rows"] if _is_error(signal, key[0]) else 0
-    return bad / known if known else None
-
-
-def _classes(signal: Errors, now: Tally, before: Tally | None) -> tuple[Part, ...]:
+def _classes(now: Tally, before: Tally | None) -> tuple[Part, ...]:
     """The errors, those that grew most first."""
-    shares = [_by_class(signal, tally) for tally in (now, before) if tally is not None]
-    current, usual = shares[0], shares[1] if before is not None else {}
+    current, usual = _by_class(now), _by_class(before) if before is not None else {}
     ranked = sorted(current, key=lambda status: (usual.get(status, 0.0) - current[status], status))
     return tuple(
         Part(
@@ -85,14 +96,10 @@ def _classes(signal: Errors, now: Tally, before: Tally | None) -> tuple[Part, ..
     )
 
 
-def _by_class(signal: Errors, tally: Tally) -> dict[str, float]:
-    counts = {key[0]: sums["rows"] for key, sums in tally.by("status").items() if key[0]}
-    known = sum(counts.values())
-    return {
-        status: rows / known
-        for status, rows in counts.items()
-        if _is_error(signal, status) and known
-    }
+def _by_class(tally: Tally) -> dict[str, float]:
+    known = tally.total("rows") - tally.total("rows", outcome=UNKNOWN)
+    found = tally.by("outcome", "status").items()
+    return {key[1]: sums["rows"] / known for key, sums in found if key[0] == ERROR}
 
 
 ERRORS = Kind(count_errors, read_errors)

@@ -9,6 +9,7 @@ from aiguard_dagster.core.spec import Latency
 from aiguard_dagster.core.spoken import percent
 from aiguard_dagster.signals.batch import Batch, require
 from aiguard_dagster.signals.columns import known, plain
+from aiguard_dagster.signals.log_places import NEGATIVE, bin_of, place_of
 from aiguard_dagster.signals.segments import worst_segments
 from aiguard_dagster.signals.tallied import (
     PART,
@@ -18,12 +19,10 @@ from aiguard_dagster.signals.tallied import (
     segments,
     text_of,
 )
-from aiguard_dagster.stats.log_bins import NUDGE, PER_DECADE, quantile
+from aiguard_dagster.stats.log_bins import quantile
 from aiguard_dagster.stats.tally import Tally
 
 SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
-NEGATIVE, ZERO = "negative", "zero"
-"""Keys of values that have no logarithm."""
 
 
 def count_latency(signal: Latency, batch: Batch, part: nw.Expr) -> Counted:
@@ -45,28 +44,24 @@ def count_latency(signal: Latency, batch: Batch, part: nw.Expr) -> Counted:
         },
     )
     value = nw.col("value")
-    positive = nw.when(value > 0).then(value).otherwise(nw.lit(1.0))
-    place = ((positive.log(10) * PER_DECADE) - NUDGE).ceil().cast(nw.Int64).cast(nw.String)
-    sign = nw.when(value == 0).then(nw.lit(ZERO)).otherwise(nw.lit(NEGATIVE))
     keys = (*segments(signal.by), "place")
     late = value > (signal.objective or math.inf)
     counted = (
         picked.with_columns(
-            place=nw.when(value > 0)
-            .then(place)
-            .otherwise(nw.when(value.is_null()).then(nw.lit("")).otherwise(sign)),
+            place=place_of(value),
             late=nw.when(late).then(nw.lit(1)).otherwise(nw.lit(0)),
         )
         .group_by(PART, *keys)
         .agg(nw.len().alias("rows"), nw.col("late").sum().alias("late"))
     )
-    return Counted(frame=counted, keys=keys, sums=("rows", "late"))
+    return Counted(frame=counted, keys=keys, sums=("rows", "late"), apart=("place",))
 
 
 def read_latency(signal: Latency, now: Tally, before: Tally | None) -> Reading:
     """The statistic over all answers; parts tell the slowest segments.
 
-    Answers without a time lower the coverage, and so do times below zero: a clock ran backwards.
+    Answers without a time, or with one that is infinite, lower the coverage, and so do times below
+    zero: a clock ran backwards.
     """
     by_place = {key[0]: sums["rows"] for key, sums in now.by("place").items()}
     rows, negative = sum(by_place.values()), by_place.get(NEGATIVE, 0)
@@ -101,13 +96,12 @@ def _statistic(signal: Latency, tally: Tally, where: Mapping[str, str]) -> float
     counts: dict[int, float] = {}
     late = timed = 0.0
     for key, sums in groups:
-        place = key[tally.keys.index("place")]
-        if place in {"", NEGATIVE}:
+        bin_ = bin_of(key[tally.keys.index("place")])
+        if bin_ is None:
             continue
         rows = sums[tally.sums.index("rows")]
         timed += rows
         late += sums[tally.sums.index("late")]
-        bin_ = -10_000 if place == ZERO else int(place)
         counts[bin_] = counts.get(bin_, 0) + rows
     if not timed:
         return None

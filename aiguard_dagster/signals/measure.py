@@ -1,15 +1,15 @@
 """From a rule and its data to an evaluation: the one place that turns errors into a verdict."""
 
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, assert_never
+from typing import Any
 
 from aiguard_dagster.core.errors import AIGuardError, MeasurementError
 from aiguard_dagster.core.spec import (
     Completeness,
-    Cost,
+    Compliance,
     Custom,
     DeltaSignal,
     Drift,
@@ -18,7 +18,6 @@ from aiguard_dagster.core.spec import (
     Labels,
     Metadata,
     Pandera,
-    Performance,
     Reconcile,
     Rule,
     Schema,
@@ -29,10 +28,9 @@ from aiguard_dagster.core.spec import (
 )
 from aiguard_dagster.core.spec.signals import SignalBase
 from aiguard_dagster.core.verdicts import Evaluation, Measurement, Threshold, Verdict, judge
-from aiguard_dagster.signals.baseline import Baseline
 from aiguard_dagster.signals.batch import Batch, NoTableError
 from aiguard_dagster.signals.completeness import measure_completeness
-from aiguard_dagster.signals.cost import measure_cost
+from aiguard_dagster.signals.compliance import measure_compliance
 from aiguard_dagster.signals.custom import measure_custom
 from aiguard_dagster.signals.drift import measure_drift
 from aiguard_dagster.signals.drift_reference import DriftReference
@@ -42,7 +40,6 @@ from aiguard_dagster.signals.labels import measure_labels
 from aiguard_dagster.signals.measure_tallied import Reference, measure_tallied
 from aiguard_dagster.signals.metadata import measure_metadata
 from aiguard_dagster.signals.pandera import measure_pandera
-from aiguard_dagster.signals.performance import measure_performance
 from aiguard_dagster.signals.reconcile import measure_reconcile
 from aiguard_dagster.signals.schema import measure_schema
 from aiguard_dagster.signals.skew import measure_skew
@@ -53,6 +50,7 @@ from aiguard_dagster.signals.window import WindowProfiles
 Measure = Callable[[Any, Batch], tuple[Measurement, Threshold]]
 MEASURES: Mapping[type[SignalBase], Measure] = {
     Completeness: measure_completeness,
+    Compliance: measure_compliance,
     Custom: measure_custom,
     Expectations: measure_expectations,
     Freshness: measure_freshness,
@@ -86,34 +84,22 @@ def evaluate_batch(rule: Rule, batch: Batch) -> Evaluation:
     return _evaluation(rule, verdict, measurement, threshold, reason)
 
 
-def evaluate_window(
-    rule: Rule,
-    current: WindowProfiles,
-    baseline: Baseline | None,
-    drift_reference: Callable[[str], DriftReference],
+def evaluate_drift(
+    rule: Rule, current: WindowProfiles, reference: Callable[[str], DriftReference]
 ) -> Evaluation:
-    """Judge one rule on the profiles of its window; a failure to measure is ``error``.
+    """Judge one rule on drift on the profiles of its window; a failure to measure is ``error``.
 
     Args:
-        rule: A rule on drift, performance or cost.
+        rule: A rule on drift.
         current: The window's profiles.
-        baseline: The champion's baseline; None where the limit does not need it.
-        drift_reference: Gives a table's baseline made ready for drift.
+        reference: Gives a table's baseline made ready for drift; it may raise a MeasurementError.
     """
     signal = rule.signal
-    if not isinstance(signal, Drift | Performance | Cost):
+    if not isinstance(signal, Drift):
         raise _wrong_door(rule)
     try:
-        match signal:
-            case Drift():
-                reference = drift_reference(signal.table)
-                measurement, threshold = measure_drift(signal, rule.limit, current, reference)
-            case Performance():
-                measurement, threshold = measure_performance(signal, rule.limit, current, baseline)
-            case Cost():
-                measurement, threshold = measure_cost(rule.limit, current, baseline)
-            case _:
-                assert_never(signal)
+        against = reference(signal.table)
+        measurement, threshold = measure_drift(signal, rule.limit, current, against)
     except Exception as error:  # noqa: BLE001 - one rule that crashes must not stop the others
         return _failed_window(rule, current, error)
     return _judged_window(rule, signal, current, measurement, threshold)
@@ -124,6 +110,8 @@ def evaluate_tallied(
     name: str,
     current: WindowProfiles,
     reference: Callable[[], Reference | None],
+    *,
+    earlier: Sequence[WindowProfiles] = (),
 ) -> Evaluation:
     """Judge one rule on the sums of its window; a failure to measure is ``error``.
 
@@ -132,13 +120,16 @@ def evaluate_tallied(
         name: The tally's name.
         current: The window's profiles.
         reference: Gives what to compare with; it may raise a MeasurementError.
+        earlier: Earlier windows, newest first, for signals that look back.
     """
     signal = rule.signal
     if not isinstance(signal, TalliedSignal):
         raise _wrong_door(rule)
     try:
         against = reference()
-        measurement, threshold = measure_tallied(signal, rule.limit, name, current, against)
+        measurement, threshold = measure_tallied(
+            signal, rule.limit, name, current, against, earlier=earlier
+        )
     except Exception as error:  # noqa: BLE001 - see above
         return _failed_window(rule, current, error)
     return _judged_window(rule, signal, current, measurement, threshold)

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
+from typing import Any
 
 from aiguard_dagster.core.durations import format_duration
 from aiguard_dagster.core.errors import MeasurementError
@@ -17,7 +19,7 @@ from aiguard_dagster.core.spec import (
 from aiguard_dagster.core.verdicts import Measurement, Threshold
 from aiguard_dagster.core.words import with_hint
 from aiguard_dagster.signals.kinds import kind_of
-from aiguard_dagster.signals.tallied import Reading
+from aiguard_dagster.signals.tallied import Reading, Seen
 from aiguard_dagster.signals.window import WindowProfiles
 from aiguard_dagster.stats.budget import budget_limit
 from aiguard_dagster.stats.profile import Profile
@@ -26,9 +28,9 @@ from aiguard_dagster.stats.tally import Tally, merge_tallies
 DAY = timedelta(days=1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # Slots would leave no place for what is derived.
 class Reference:
-    """What a window's sums are compared with.
+    """What a window's sums are compared with; what is derived from it is derived once.
 
     Attributes:
         days: Sums of each day, in time order.
@@ -38,7 +40,20 @@ class Reference:
     days: Sequence[Tally]
     told: str
 
-    @property
+    def values(self, signal: TalliedSignal, span: int) -> list[float | None]:
+        """The values of all its windows of so many days; see :func:`windows_of`."""
+        key = f"values of {signal.model_dump_json()}"
+        if key not in self.memo:
+            self.memo[key] = list(windows_of(signal, self, span))
+        found: list[float | None] = self.memo[key]
+        return found
+
+    @cached_property
+    def memo(self) -> dict[str, Any]:
+        """What was derived from the days, by a name for it."""
+        return {}
+
+    @cached_property
     def total(self) -> Tally | None:
         """The sum of all days."""
         return merge_tallies(self.days)
@@ -55,6 +70,8 @@ def measure_tallied(
     name: str,
     current: WindowProfiles,
     reference: Reference | None,
+    *,
+    earlier: Sequence[WindowProfiles] = (),
 ) -> tuple[Measurement, Threshold]:
     """Measure a window.
 
@@ -66,17 +83,30 @@ def measure_tallied(
         name: The tally's name.
         current: The window's profiles.
         reference: What to compare with; None where the limit does not need it.
+        earlier: Earlier windows, newest first, for signals that look back.
 
     Raises:
         MeasurementError: The limit needs a reference, and there is none that can be read.
     """
-    parts = [part for part in current.champion_parts() if name in part.tallies]
-    missing = sum(part.rows for part in current.champion_parts() if name not in part.tallies)
+    held = current.parts_of(signal)
+    parts = [part for part in held if name in part.tallies]
+    missing = sum(part.rows for part in held if name not in part.tallies)
     rows = sum(part.rows for part in parts)
-    total = merge_tallies(part.tallies[name] for part in parts)
+    total = _sums(signal, current, name)
     before = reference.total if reference else None
-    read = kind_of(signal).read
-    found = read(signal, total, before) if total is not None else _nothing(current)
+    kind = kind_of(signal)
+    found = _read(signal, total, before, current) if total is not None else _nothing(current)
+    if kind.look is not None and total is not None:
+        seen = Seen(
+            now=total,
+            as_of=current.window.end,
+            batches=[(part.last, part.tallies[name]) for part in parts if part.rows],
+            earlier=[tally for each in earlier if (tally := _sums(signal, each, name)) is not None],
+            before=before,
+            days=reference.days if reference else (),
+            memo=reference.memo if reference else {},
+        )
+        found = kind.look(signal, found, seen)
     share = rows / (rows + missing) if rows + missing else 0.0
     measurement = Measurement(
         value=found.value,
@@ -86,8 +116,18 @@ def measure_tallied(
         coverage=current.partition_coverage * found.coverage * share,
         parts=found.parts,
         note=found.note,
+        interval=found.interval,
     )
     return measurement, threshold_of(signal, limit, found, reference)
+
+
+def _read(
+    signal: TalliedSignal, now: Tally, before: Tally | None, current: WindowProfiles
+) -> Reading:
+    kind = kind_of(signal)
+    if kind.read_window is not None:
+        return kind.read_window(signal, now, before, current)
+    return kind.read(signal, now, before)
 
 
 def threshold_of(
@@ -107,7 +147,9 @@ def threshold_of(
             return Threshold(value=limit.value, direction=signal.direction, unit=found.unit)
         case BaselineLimit() if reference is not None:
             total = reference.total
-            value = kind_of(signal).read(signal, total, None).value if total else None
+            kind = kind_of(signal)
+            known = total if kind.learns else None
+            value = kind.read(signal, total, known).value if total else None
             threshold = resolve_limit(limit, direction=signal.direction, baseline=value)
             if threshold is None:
                 raise MeasurementError(_no_value(signal, reference))
@@ -128,7 +170,7 @@ def _calibrated(
     signal: TalliedSignal, limit: FalseAlarmLimit, found: Reading, reference: Reference
 ) -> Threshold:
     span = max(1, round(signal.window / DAY))
-    values = list(windows_of(signal, reference.days, span))
+    values = reference.values(signal, span)
     if not any(value is not None for value in values):
         raise MeasurementError(_no_value(signal, reference))
     every = limit.false_alarm_every
@@ -144,12 +186,13 @@ def _calibrated(
     return Threshold(value=budget.limit, direction=signal.direction, source=source, unit=found.unit)
 
 
-def windows_of(signal: TalliedSignal, days: Sequence[Tally], span: int) -> Iterator[float | None]:
+def windows_of(signal: TalliedSignal, reference: Reference, span: int) -> Iterator[float | None]:
     """The values of all windows of so many days, in time order; None where there is too little."""
-    read = kind_of(signal).read
+    kind, days = kind_of(signal), reference.days
+    known = reference.total if kind.learns else None
     for start in range(len(days) - span + 1):
         total = merge_tallies(days[start : start + span])
-        found = read(signal, total, None) if total else None
+        found = kind.read(signal, total, known) if total else None
         enough = found and found.n >= signal.min_samples and found.coverage >= signal.min_coverage
         yield found.value if found and enough else None
 
@@ -158,6 +201,11 @@ def _no_value(signal: TalliedSignal, reference: Reference) -> str:
     what = f"{reference.told} holds no {signal.subject}"
     hint = f"record it on data that has {' and '.join(signal.needs)}, or give a value as the limit."
     return with_hint(what, hint)
+
+
+def _sums(signal: TalliedSignal, current: WindowProfiles, name: str) -> Tally | None:
+    parts = current.parts_of(signal)
+    return merge_tallies(part.tallies[name] for part in parts if name in part.tallies)
 
 
 def _nothing(current: WindowProfiles) -> Reading:

@@ -88,6 +88,8 @@ def bin_labels(grid: ColumnGrid) -> Sequence[str]:
 
     >>> bin_labels(CategoryGrid(("a",)))
     ['a', 'other known values', 'new values']
+    >>> bin_labels(NumericGrid((-0.1, 0.5, 1.0), levels=(0.0, 1.0)))
+    ['below 0', '0', '1', 'above 1']
     """
     match grid:
         case CategoryGrid():
@@ -95,20 +97,32 @@ def bin_labels(grid: ColumnGrid) -> Sequence[str]:
         case NumericGrid():
             if not grid.edges:
                 return ["any number"]
-            ends = [_shown(edge, grid) for edge in grid.edges]
+            if grid.levels:
+                inner = _told_apart(grid.levels, grid)
+                return [f"below {inner[0]}", *inner, f"above {inner[-1]}"]
+            ends = _told_apart(grid.edges, grid)
             inner = [f"{a} to {b}" if a != b else a for a, b in pairwise(ends)]
             return [f"below {ends[0]}", *inner, f"above {ends[-1]}"]
         case _:
             assert_never(grid)
 
 
-def _shown(value: float, grid: NumericGrid) -> str:
+def _told_apart(values: Sequence[float], grid: NumericGrid) -> list[str]:
+    """Numbers in as few digits as tell them apart."""
+    for digits in (4, 6, 9, 12, 15):
+        shown = [_shown(value, grid, digits) for value in values]
+        if len(set(shown)) == len(shown):
+            return shown
+    return [_shown(value, grid) for value in values]
+
+
+def _shown(value: float, grid: NumericGrid, digits: int = 4) -> str:
     if abs(value) < sys.float_info.min:  # The edge just below zero is zero to a reader.
         value = 0.0
     if grid.reading == "age" and abs(value) < 1e10:  # noqa: PLR2004 - what a timedelta holds
         seconds = round(value)
         return "-" * (seconds < 0) + format_duration(timedelta(seconds=abs(seconds)))
-    return f"{value:.4g}{UNITS[grid.reading]}"
+    return f"{value:.{digits}g}{UNITS[grid.reading]}"
 
 
 def chart_of(now: ColumnProfile, then: ColumnProfile, grid: ColumnGrid) -> Chart:

@@ -6,8 +6,9 @@ a value is read from the sums (:class:`Reading`). Windows, baselines and limits 
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import narwhals as nw
@@ -16,6 +17,7 @@ from aiguard_dagster.core.spec import Table, TalliedSignal
 from aiguard_dagster.core.verdicts import Part, Unit
 from aiguard_dagster.signals.batch import Batch, Frame
 from aiguard_dagster.signals.columns import known, plain
+from aiguard_dagster.signals.window import WindowProfiles
 from aiguard_dagster.stats.tally import Tally
 
 PART = "part"
@@ -31,12 +33,22 @@ class Counted:
         keys: Columns of text that groups are told apart by.
         sums: Columns of numbers that add up; the first ranks the groups, where there are too many.
         hashed: Keys that name people, of whom only hashes are kept.
+        apart: Keys of few values that stay as they are where there are too many groups.
+        each: What has further sums of its own in every group, such as a column, by its name, which
+            is a value of ``each_key`` and stands in no query: the frame's columns that hold them.
+        each_key: The last key of the tally, where there is something in ``each``; empty in the
+            groups that hold ``sums``.
+        each_sums: What the further sums are called.
     """
 
     frame: Frame
     keys: tuple[str, ...]
     sums: tuple[str, ...]
     hashed: tuple[str, ...] = ()
+    apart: tuple[str, ...] = ()
+    each: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    each_key: str = ""
+    each_sums: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +63,7 @@ class Reading:
         note: What a reader must know; empty if nothing.
         unit: How values are written.
         variance: Of the value, by chance alone; None where it is not known.
+        interval: The ends of its 95 % interval; None where it is not known.
     """
 
     value: float | None
@@ -60,20 +73,62 @@ class Reading:
     note: str = ""
     unit: Unit = "number"
     variance: float | None = None
+    interval: tuple[float, float] | None = None
 
 
 Count = Callable[[Any, Batch, nw.Expr], Counted]
 """Counts a batch for a signal; the expression says to which part a row belongs."""
 Read = Callable[[Any, Tally, Tally | None], Reading]
 """Reads a signal's value from a window's sums; the baseline's, if there is one, explain changes."""
+ReadWindow = Callable[[Any, Tally, Tally | None, WindowProfiles], Reading]
+"""The same, told the window: how long it is, and when it ends."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What a reading may be seen beside, where the sums of its window are not enough.
+
+    Attributes:
+        as_of: The event time the reading speaks for.
+        batches: The newest event time of each of the window's batches that has rows, and its sums.
+        earlier: The sums of earlier windows, newest first; as far back as the signal looks.
+        before: The baseline's sums; None where nothing was recorded.
+        now: The window's own sums.
+        days: The baseline's sums by day, in time order.
+        memo: Keeps what was derived from the baseline, which never changes, by a name for it.
+    """
+
+    now: Tally
+    as_of: datetime
+    batches: Sequence[tuple[datetime | None, Tally]]
+    earlier: Sequence[Tally]
+    before: Tally | None
+    days: Sequence[Tally] = ()
+    memo: dict[str, Any] = field(default_factory=dict)
+
+
+Look = Callable[[Any, Reading, Seen], Reading]
+"""Goes over a reading with what it may be seen beside: what is late, and what came true."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """How a kind of signal is counted and read."""
+    """How a kind of signal is counted and read.
+
+    Attributes:
+        count: Counts a batch.
+        read: Reads the sums of whole days.
+        read_window: Reads the sums of a window, where its length matters; as ``read`` if None.
+        read: Reads a value from sums.
+        learns: Whether there is no value without the baseline's sums, which it learns from.
+        look: Goes over the reading of a window; None where there is nothing to add.
+    """
 
     count: Count
     read: Read
+    read_window: ReadWindow | None = None
+    learns: bool = False
+    look: Look | None = None
 
 
 def tally_name(signal: TalliedSignal, table: Table) -> str:
@@ -88,7 +143,7 @@ def tally_name(signal: TalliedSignal, table: Table) -> str:
     """
     roles = {name: getattr(table, name) for name in (*signal.roles, "model_version", "time_zone")}
     text = json.dumps([signal.counted_by, roles], sort_keys=True, default=str)
-    return f"{signal.kind}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    return f"{signal.count_name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
 def text_of(batch: Batch, name: str) -> nw.Expr:

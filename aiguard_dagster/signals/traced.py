@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aiguard_dagster.core.spec import Errors, Latency, TalliedSignal
-from aiguard_dagster.signals.latency import NEGATIVE, ZERO
+from aiguard_dagster.signals.errors import outcome_of
+from aiguard_dagster.signals.log_places import NEGATIVE, ZERO
 from aiguard_dagster.signals.tallied import segments
 from aiguard_dagster.stats.quantile_bins import Quantiles, bins_of
 from aiguard_dagster.stats.tally import Tally
@@ -52,10 +53,11 @@ class TraceCounts:
 
 def errors_of(signal: Errors, counts: TraceCounts) -> Tally:
     """As :func:`~aiguard_dagster.signals.errors.count_errors` gives them."""
-    keys = ("status", *segments(signal.by))
+    keys = ("outcome", "status", *segments(signal.by))
     groups: dict[tuple[str, ...], tuple[float, ...]] = {}
     for (name, status), (rows,) in counts.requests.groups.items():
-        group = (status, name) if signal.by else (status,)
+        own = (outcome_of(signal, status), status)
+        group = (*own, name) if signal.by else own
         groups[group] = (groups.get(group, (0,))[0] + rows,)
     return Tally(keys=keys, sums=("rows",), groups=groups)
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from aiguard_dagster.core.spec import TalliedSignal
 from aiguard_dagster.core.verdicts import Window
 from aiguard_dagster.stats.profile import BatchProfile, Profile, merge_all
 
@@ -42,6 +43,25 @@ class WindowProfiles:
             for version, part in batch.parts.items()
             if version in {self.champion, ""}
         ]
+
+    @property
+    def champion_coverage(self) -> float:
+        """The share of the window's partitions that have rows of the champion.
+
+        After it changed, the new one has made only the newest of them.
+        """
+        mine = {self.champion, ""}
+        filled = sum(
+            any(part.rows for version, part in batch.parts.items() if version in mine)
+            for batch in self.batches
+        )
+        return min(1.0, filled / self.expected) if self.expected else 0.0
+
+    def parts_of(self, signal: TalliedSignal) -> list[Profile]:
+        """What was counted of the rows that a signal speaks of: the champion's, or all."""
+        if not signal.every_version:
+            return self.champion_parts()
+        return [part for batch in self.batches for part in batch.parts.values()]
 
     def champion_profile(self) -> Profile:
         """All that was counted of the champion's rows, or of all where none names a version.

@@ -204,7 +204,7 @@ class JointContrast:
         """
         joint = grid.joint
         names = joint.columns if joint else ()
-        self._width = len(names)
+        self._names, self._width = names, len(names)
         kept = [k for k, name in enumerate(names) if columns is None or name in columns]
         self._pairs = [(i, j) for i in kept for j in kept if j < i]
         self.tests = tuple(Test(f"{names[j]} & {names[i]}", "together") for i, j in self._pairs)
@@ -221,14 +221,26 @@ class JointContrast:
             noise = np.broadcast_to(1 / n + 1 / m, moved.shape)
         return Effects(squared=moved**2, noise=noise, freedom=np.ones_like(moved))
 
+    def moved(self, test: int, now: Numbers, then: Numbers) -> dict[str, float]:
+        """How far each column of a pair moved by itself, in its standard deviations then."""
+        means, spreads = zip(*(self._moments(side) for side in (now, then)), strict=True)
+        shift = (means[0][0] - means[1][0]) / np.where(spreads[1][0] > 0, spreads[1][0], np.inf)
+        return {self._names[k]: float(shift[k]) for k in reversed(self._pairs[test])}
+
+    def _moments(self, rows: Numbers) -> tuple[Numbers, Numbers]:
+        """Means and standard deviations of all columns, each of shape ``(windows, columns)``."""
+        n, width = rows[:, :1], self._width
+        place = np.array([i * (i + 1) // 2 + i for i in range(width)], dtype=int)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            means = rows[:, -width:] / n
+            spread = np.sqrt(np.maximum(rows[:, 1:-width][:, place] / n - means**2, 0.0))
+        return means, spread
+
     def correlations(self, rows: Numbers) -> Numbers:
         """The correlation of each pair, shape ``(windows, tests)``; NaN where one is constant."""
-        n, width = rows[:, 0], self._width
-        products, sums = rows[:, 1:-width], rows[:, -width:]
+        n, products = rows[:, 0], rows[:, 1 : -self._width]
+        means, spread = self._moments(rows)
         with np.errstate(invalid="ignore", divide="ignore"):
-            means = sums / n[:, None]
-            place = np.array([i * (i + 1) // 2 + i for i in range(width)])
-            spread = np.sqrt(np.maximum(products[:, place] / n[:, None] - means**2, 0.0))
             i, j = np.array(self._pairs, dtype=int).reshape(-1, 2).T
             together = products[:, i * (i + 1) // 2 + j] / n[:, None] - means[:, i] * means[:, j]
             found = together / (spread[:, i] * spread[:, j])

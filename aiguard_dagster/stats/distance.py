@@ -11,6 +11,8 @@ from aiguard_dagster.stats.profile import ColumnProfile
 Counts = NDArray[np.float64]
 FEWEST_EXPECTED = 5.0
 """Cells of fewer expected rows are put together before chi-square is taken (Cochran 1954)."""
+FAR = 4.0
+"""Standard deviations, and rows, beyond what is expected that chance does not reach."""
 
 
 def bins_with_missing(column: ColumnProfile) -> Counts:
@@ -169,7 +171,8 @@ class ChiSquare:
         statistic: Chi-square.
         freedom: Its degrees of freedom: cells less one.
         p_value: The chance of as much, or more, if nothing changed.
-        cramers_v: The effect, 0 to 1, which does not grow with the rows (Cramér 1946).
+        cramers_v: The effect, 0 to 1, as if both sides had as many rows, so that neither's number
+            matters (Cramér 1946).
     """
 
     statistic: float
@@ -183,7 +186,8 @@ def chi_square(current: Counts, baseline: Counts) -> ChiSquare | None:
 
     Cells of fewer than five expected rows on either side are one cell, and if that is still too
     small, it is put to the smallest other (Cochran, "Some methods for strengthening the common
-    chi-square tests", Biometrics 10, 1954).
+    chi-square tests", Biometrics 10, 1954). A cell stays where it holds more than chance could put
+    there, such as a value of many rows that a far longer baseline never held.
 
     Args:
         current: Counts, shape ``(bins,)``.
@@ -194,7 +198,7 @@ def chi_square(current: Counts, baseline: Counts) -> ChiSquare | None:
 
     >>> found = chi_square(np.array([30.0, 70.0]), np.array([500.0, 500.0]))
     >>> round(found.statistic, 2), found.freedom, round(found.cramers_v, 3)
-    (14.56, 1, 0.115)
+    (14.56, 1, 0.204)
     """
     from scipy.special import chdtrc
 
@@ -204,12 +208,21 @@ def chi_square(current: Counts, baseline: Counts) -> ChiSquare | None:
     table = np.vstack([current, baseline])
     table = table[:, table.sum(axis=0) > 0]
     table = table[:, np.argsort(table.sum(axis=0), kind="stable")]
-    while table.shape[1] > 1 and table[:, 0].sum() * min(n, m) / (n + m) < FEWEST_EXPECTED:
-        merged = table[:, :1] + table[:, 1:2]
-        table = np.hstack([merged, table[:, 2:]])
+    shorter = 0 if n <= m else 1
+    while table.shape[1] > 1:
+        expected = table.sum(axis=0) * min(n, m) / (n + m)
+        by_chance = table[shorter] <= expected + FAR * (np.sqrt(expected) + 1)
+        few = np.flatnonzero((expected < FEWEST_EXPECTED) & by_chance)
+        if not few.size:
+            break
+        place = few[0]
+        other = place + 1 if place + 1 < table.shape[1] else place - 1
+        table[:, other] += table[:, place]
+        table = np.delete(table, place, axis=1)
         table = table[:, np.argsort(table.sum(axis=0), kind="stable")]
     if table.shape[1] < 2:  # noqa: PLR2004 - nothing to compare
         return None
+    p, q = table[0] / n, table[1] / m
     expected = np.outer(table.sum(axis=1), table.sum(axis=0)) / (n + m)
     statistic = float(((table - expected) ** 2 / expected).sum())
     freedom = table.shape[1] - 1
@@ -217,5 +230,5 @@ def chi_square(current: Counts, baseline: Counts) -> ChiSquare | None:
         statistic=statistic,
         freedom=freedom,
         p_value=float(chdtrc(freedom, statistic)),
-        cramers_v=math.sqrt(statistic / (n + m)),
+        cramers_v=math.sqrt(float(((p - q) ** 2 / (p + q)).sum()) / 2),
     )

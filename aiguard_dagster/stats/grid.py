@@ -43,10 +43,12 @@ class NumericGrid:
     Attributes:
         edges: Ascending, all finite.
         reading: What of the column is counted.
+        levels: Where the baseline held few numbers, each with a bin between two edges: which.
     """
 
     edges: tuple[float, ...]
     reading: Reading = "number"
+    levels: tuple[float, ...] = ()
 
     @property
     def size(self) -> int:
@@ -90,11 +92,15 @@ class JointGrid:
         columns: Numeric columns.
         centres: Their medians.
         scales: Their spread, as a standard deviation.
+        means: Of the values so taken, in the whole baseline; empty where nobody asked.
+        covariances: Likewise, the lower triangle by rows, variances included.
     """
 
     columns: tuple[str, ...]
     centres: tuple[float, ...]
     scales: tuple[float, ...]
+    means: tuple[float, ...] = ()
+    covariances: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -180,7 +186,9 @@ def numeric_grid(spread: Spread | None, *, reading: Reading = "number") -> Numer
         held, times = np.unique(np.array(spread.cuts), return_counts=True)
         inner = np.concatenate([held, _just_below(held[times > 1])])
     edges = np.unique(np.concatenate([ends, inner]))
-    return NumericGrid(tuple(edges[np.isfinite(edges)].tolist()), reading)
+    kept = tuple(edges[np.isfinite(edges)].tolist())
+    levels = spread.distinct if len(kept) == len(spread.distinct) + 1 else ()
+    return NumericGrid(kept, reading, levels)
 
 
 def _just_below(value: Any) -> Any:  # noqa: ANN401 - one number or many
@@ -226,6 +234,7 @@ def grid_to_json(grid: Grid) -> dict[str, Any]:
         match column:
             case NumericGrid():
                 columns[name] = {"edges": list(column.edges), "reading": column.reading}
+                columns[name] |= {"levels": list(column.levels)} if column.levels else {}
             case CategoryGrid():
                 columns[name] = {
                     "categories": list(column.categories),
@@ -238,6 +247,9 @@ def grid_to_json(grid: Grid) -> dict[str, Any]:
             "centres": list(grid.joint.centres),
             "scales": list(grid.joint.scales),
         }
+        if grid.joint.means:
+            document["joint"]["means"] = list(grid.joint.means)
+            document["joint"]["covariances"] = list(grid.joint.covariances)
     return document
 
 
@@ -246,7 +258,8 @@ def grid_from_json(document: Mapping[str, Any]) -> Grid:
     columns: dict[str, ColumnGrid] = {}
     for name, column in document["columns"].items():
         if "edges" in column:
-            columns[name] = NumericGrid(_numbers(column["edges"]), column["reading"])
+            levels = _numbers(column.get("levels", ()))
+            columns[name] = NumericGrid(_numbers(column["edges"]), column["reading"], levels)
         else:
             columns[name] = CategoryGrid(tuple(column["categories"]), tuple(column["others"]))
     joint = document.get("joint")
@@ -254,7 +267,11 @@ def grid_from_json(document: Mapping[str, Any]) -> Grid:
         columns,
         joint
         and JointGrid(
-            tuple(joint["columns"]), _numbers(joint["centres"]), _numbers(joint["scales"])
+            tuple(joint["columns"]),
+            _numbers(joint["centres"]),
+            _numbers(joint["scales"]),
+            _numbers(joint.get("means", ())),
+            _numbers(joint.get("covariances", ())),
         ),
     )
 

@@ -5,9 +5,11 @@ from collections.abc import Mapping
 
 from aiguard_dagster.stats.profile import Outcomes
 
+OF_NUMBERS = frozenset({"mae", "rmse", "bias"})
+
 
 def metric_value(metric: str, outcomes: Outcomes) -> float | None:
-    """One performance metric; None where no labelled row supports it.
+    """One performance metric; None where no labelled row supports it; errors need numbers.
 
     Definitions are scikit-learn's: precision, recall and f1 are macro means over the classes
     seen among labels or predictions, with 0 where a class has no support; ``bias`` is the absolute
@@ -16,9 +18,9 @@ def metric_value(metric: str, outcomes: Outcomes) -> float | None:
     Raises:
         ValueError: The metric is not known.
     """
-    if not outcomes.labelled:
+    if not (outcomes.measurable if metric in OF_NUMBERS else outcomes.labelled):
         return None
-    n = outcomes.labelled
+    n = outcomes.measurable
     match metric:
         case "mae":
             return outcomes.absolute / n
@@ -31,11 +33,6 @@ def metric_value(metric: str, outcomes: Outcomes) -> float | None:
         case _:
             msg = f"unknown metric {metric!r}"
             raise ValueError(msg)
-
-
-def cost_per_1000(outcomes: Outcomes) -> float | None:
-    """Spend per 1,000 priced predictions; None where none has a price."""
-    return 1000 * outcomes.spend / outcomes.priced if outcomes.priced else None
 
 
 def _class_metric(metric: str, confusion: Mapping[tuple[str, str], int]) -> float | None:

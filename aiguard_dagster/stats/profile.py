@@ -72,6 +72,7 @@ class Outcomes:
 
     Attributes:
         labelled: Rows with both a prediction and a label.
+        measurable: Those of them in which both are finite numbers.
         absolute: Sum of ``|prediction - label|``.
         squared: Sum of ``(prediction - label)²``.
         signed: Sum of ``prediction - label``.
@@ -83,6 +84,7 @@ class Outcomes:
     """
 
     labelled: int = 0
+    measurable: int = 0
     absolute: float = 0.0
     squared: float = 0.0
     signed: float = 0.0
@@ -182,6 +184,7 @@ def merge_outcomes(parts: Sequence[Outcomes]) -> Outcomes:
     """Add sums of outcomes."""
     return Outcomes(
         labelled=sum(part.labelled for part in parts),
+        measurable=sum(part.measurable for part in parts),
         absolute=sum(part.absolute for part in parts),
         squared=sum(part.squared for part in parts),
         signed=sum(part.signed for part in parts),

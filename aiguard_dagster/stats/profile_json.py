@@ -73,6 +73,7 @@ def profile_to_json(profile: Profile) -> Json:
         document["first"], document["last"] = profile.first.isoformat(), profile.last.isoformat()
     told: Json = {
         "labelled": outcomes.labelled,
+        "measurable": outcomes.measurable,
         "absolute": _finite(outcomes.absolute),
         "squared": _finite(outcomes.squared),
         "signed": _finite(outcomes.signed),
@@ -108,6 +109,10 @@ def profile_from_json(document: Mapping[str, Any]) -> Profile:
         },
         outcomes=Outcomes(
             labelled=outcomes.get("labelled", 0),
+            # Older files did not tell it; where classes were not counted, it is the same.
+            measurable=outcomes.get(
+                "measurable", 0 if "confusion" in outcomes else outcomes.get("labelled", 0)
+            ),
             absolute=outcomes.get("absolute", 0.0),
             squared=outcomes.get("squared", 0.0),
             signed=outcomes.get("signed", 0.0),

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 from aiguard_dagster.core.errors import MeasurementError
 
@@ -50,14 +51,16 @@ class Tally:
         {('a',): {'rows': 2}, ('b',): {'rows': 3}}
         """
         places = [self.keys.index(name) for name in names]
-        found: dict[Keys, dict[str, float]] = {}
+        found: dict[Keys, list[float]] = {}
         for group, sums in self.groups.items():
-            mine = found.setdefault(
-                tuple(group[place] for place in places), dict.fromkeys(self.sums, 0)
-            )
-            for name, value in zip(self.sums, sums, strict=True):
-                mine[name] += value
-        return found
+            key = tuple([group[place] for place in places])
+            if key in found:
+                mine = found[key]
+                for place, value in enumerate(sums):
+                    mine[place] += value
+            else:
+                found[key] = list(sums)
+        return {key: dict(zip(self.sums, sums, strict=True)) for key, sums in found.items()}
 
 
 def merge_tallies(tallies: Iterable[Tally]) -> Tally | None:
@@ -89,11 +92,17 @@ def merge_tallies(tallies: Iterable[Tally]) -> Tally | None:
     return Tally(keys=first.keys, sums=first.sums, groups=added)
 
 
-def fold(tally: Tally, *, most: int = MOST_GROUPS) -> Tally:
+def fold(tally: Tally, *, most: int = MOST_GROUPS, apart: Sequence[str] = ()) -> Tally:
     """Keep the groups of most rows, and put all others together, so that memory is bounded.
 
     Groups are ranked by the first sum, ties by their keys. All keys of the one they become are
     :data:`OTHER`, and its sums are theirs, so no row is lost.
+
+    Args:
+        tally: What to fold.
+        most: Groups that stay as they are.
+        apart: Keys of few values, such as what a group counts: those that differ in them are not
+            put together, and keep them.
 
     >>> many = Tally(keys=("user",), sums=("rows",), groups={(str(k),): (k,) for k in range(1, 5)})
     >>> fold(many, most=2).groups
@@ -102,15 +111,22 @@ def fold(tally: Tally, *, most: int = MOST_GROUPS) -> Tally:
     if len(tally.groups) <= most:
         return tally
     ranked = sorted(tally.groups.items(), key=lambda item: (-item[1][0], item[0]))
-    kept, rest = dict(ranked[:most]), [sums for _, sums in ranked[most:]]
-    together = (OTHER,) * len(tally.keys)
-    rest += [kept.pop(together)] if together in kept else []
-    kept[together] = tuple(map(sum, zip(*rest, strict=True)))
+    kept, rest = dict(ranked[:most]), ranked[most:]
+    found: dict[Keys, list[Sums]] = {}
+    for group, sums in rest:
+        own = zip(tally.keys, group, strict=True)
+        together = tuple(value if key in apart else OTHER for key, value in own)
+        found.setdefault(together, []).append(sums)
+    for together, theirs in found.items():
+        before = [kept.pop(together)] if together in kept else []
+        kept[together] = tuple(map(sum, zip(*theirs, *before, strict=True)))
     return Tally(keys=tally.keys, sums=tally.sums, groups=kept)
 
 
 def tally_of(keys: Sequence[str], sums: Sequence[str], rows: Iterable[Sequence[object]]) -> Tally:
     """A tally from rows of a grouped query: keys first, a null is empty, then sums.
+
+    DuckDB sums whole numbers as decimals, which are whole numbers here as everywhere else.
 
     >>> tally_of(["model"], ["rows"], [["a", 2], [None, 1]]).groups
     {('a',): (2,), ('',): (1,)}
@@ -121,6 +137,14 @@ def tally_of(keys: Sequence[str], sums: Sequence[str], rows: Iterable[Sequence[o
         group = tuple("" if value is None else str(value) for value in row[:width])
         mine = groups.setdefault(group, [0] * len(sums))
         for place, value in enumerate(row[width:]):
-            mine[place] += value or 0  # type: ignore[operator]
+            mine[place] += _number(value)
     found = {group: tuple(values) for group, values in groups.items()}
     return Tally(keys=tuple(keys), sums=tuple(sums), groups=found)
+
+
+def _number(value: object) -> float:
+    if value is None:
+        return 0
+    if isinstance(value, Decimal):
+        return int(value) if value == int(value) else float(value)
+    return value  # type: ignore[return-value]

@@ -9,15 +9,16 @@ from typing import Any
 import polars as pl
 
 from aiguard_dagster.adapters.engines.grids import choose_grid, late_columns, outcome_columns
-from aiguard_dagster.adapters.engines.open import engine_of
-from aiguard_dagster.core.spec import DeltaSignal, Guard, Performance
+from aiguard_dagster.adapters.engines.open import engine_of, profiles_of_table
+from aiguard_dagster.core.spec import DeltaSignal, Guard, Rule, TalliedSignal
 from aiguard_dagster.core.verdicts import Evaluation, Verdict, Window
 from aiguard_dagster.orchestration.asked import asked_of, plan_of
 from aiguard_dagster.signals.baseline import Baseline, TableBaseline
 from aiguard_dagster.signals.drift_reference import DriftReference
-from aiguard_dagster.signals.measure import evaluate_window
+from aiguard_dagster.signals.measure import evaluate_drift, evaluate_tallied
+from aiguard_dagster.signals.measure_tallied import reference_of
+from aiguard_dagster.signals.tallied import tally_name
 from aiguard_dagster.signals.window import WindowProfiles
-from aiguard_dagster.stats.outcomes import metric_value
 from aiguard_dagster.stats.profile import BatchProfile
 from benchmarks.alarms.judging import episodes
 
@@ -78,7 +79,6 @@ class Guarded:
         self.guard = guard
         self._days: dict[str, dict[date, BatchProfile]] = {}
         found: dict[str, TableBaseline] = {}
-        metrics: dict[str, float | None] = {}
         for name, rows in tables.items():
             spec, asked = guard.tables[name], asked_of(guard, name)
             day = pl.col(spec.time or "").dt.date()
@@ -88,27 +88,24 @@ class Guarded:
             plan = replace(plan_of(guard, name, grid), by="day")
             table = TableBaseline(
                 grid=grid,
-                days=before.profiles(plan),
+                days=profiles_of_table(rows.filter(day < days[accepted]), plan),
                 types={},
                 late=late_columns(spec),
                 outcomes=outcome_columns(spec),
             )
             found[name] = table
-            after = engine_of(rows.filter(day >= days[accepted])).profiles(plan)
+            after = profiles_of_table(rows.filter(day >= days[accepted]), plan)
             self._days[name] = {
                 date.fromisoformat(key): BatchProfile(grid_id=grid.id, parts={"": profile})
                 for key, profile in after.items()
             }
-            wanted = [r.signal.metric for r in guard.rules if isinstance(r.signal, Performance)]
-            metrics |= {m: metric_value(m, table.total.outcomes) for m in wanted}
         self.baseline = Baseline(
             guard=guard.name,
             model="model",
             version="1",
             recorded_at=datetime(2000, 1, 1, tzinfo=UTC),
             tables=found,
-            metrics={name: value for name, value in metrics.items() if value is not None},
-            cost_per_1000=None,
+            metrics={},
         )
         self._reference = {name: DriftReference(table) for name, table in found.items()}
 
@@ -131,8 +128,17 @@ class Guarded:
                 expected=span,
                 champion="1",
             )
-            said[day] = evaluate_window(spec, current, self.baseline, self._reference.__getitem__)
+            said[day] = self._judge(spec, current)
         return Watched(rule=rule, span=span, said=said)
+
+    def _judge(self, rule: Rule, current: WindowProfiles) -> Evaluation:
+        signal = rule.signal
+        if not isinstance(signal, TalliedSignal):
+            return evaluate_drift(rule, current, self._reference.__getitem__)
+        name = tally_name(signal, self.guard.tables[signal.table])
+        before = list(self.baseline.table(signal.table).days.values())
+        reference = reference_of(before, name, told="baseline")
+        return evaluate_tallied(rule, name, current, lambda: reference)
 
 
 def guard_of(tables: dict[str, Any], rules: dict[str, tuple[dict[str, Any], Any]]) -> Guard:

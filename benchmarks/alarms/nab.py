@@ -54,10 +54,10 @@ def _series(name: str, rows: pl.DataFrame) -> Iterator[Row]:
     points = rows.filter("anomaly_point").select(day).to_series().to_list()
     for rule, window in WINDOWS.items():
         watched = guarded.watch(rule)
-        yield [short, spoken, str(per_day), window, *_told(watched, _runs(labelled), points)]
+        yield [short, spoken, str(per_day), window, *told(watched, runs_of(labelled), points)]
 
 
-def _told(watched: Watched, labelled: list[tuple[date, date]], points: list[date]) -> Row:
+def told(watched: Watched, labelled: list[tuple[date, date]], points: list[date]) -> Row:
     """What was seen, and what was false: a breach belongs to what its window overlaps."""
     seen = {
         day: [run for run in labelled if run[0] <= day and run[1] > day - watched.span * DAY]
@@ -82,7 +82,7 @@ def _told(watched: Watched, labelled: list[tuple[date, date]], points: list[date
     ]
 
 
-def _runs(days: list[date]) -> list[tuple[date, date]]:
+def runs_of(days: list[date]) -> list[tuple[date, date]]:
     """First and last day of each labelled window; windows on neighbouring days are one."""
     found: list[tuple[date, date]] = []
     for day in days:

@@ -89,6 +89,8 @@ def play(console: Console) -> tuple[Any, ...]:
 
         def on_day(day: datetime) -> None:
             progress.update(task, advance=1, description=f"{day:%d %b %Y}")
+            if day.day == 1 and not console.is_terminal:  # Nobody sees the bar.
+                console.print(f"{day:%B %Y} …")
 
         found = replay.run(instance, on_day=on_day)
     return definitions.GUARD, definitions.defs, instance, found

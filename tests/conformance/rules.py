@@ -43,6 +43,11 @@ RULES = {
         {"max_missing": 0.1, "classes": ["a", "b", "ß"], "max_share": 0.5},
         {"max_missing": 0.0, "due_after": "3h"},
     ],
+    "compliance": [
+        {"by": "name", "why": "name"},
+        {"by": "name", "why": "id", "raised": "ok", "lifted": "at"},
+        {"by": "name", "why": "x", "raised": "x"},
+    ],
     "metadata": [{"require": ["owner", "columns"]}],
     "custom": [{"function": "tests.conformance.schemas:rows_of", "limit": 20}],
 }

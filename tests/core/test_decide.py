@@ -417,6 +417,14 @@ def test_lasting_silence_escalates_at_its_limit_and_not_before(silent):
     assert escalation.reason.endswith(". team:g: find out why it is silent")
 
 
+def test_a_first_window_may_fill_before_silence_counts():
+    known = history(mae=[QUIET] * 9)
+    filled = START + timedelta(days=WINDOWS["mae"])
+    assert decide(GUARD, known, (), now=filled + GUARD.silence - timedelta(seconds=1)) == ()
+    (told,) = decide(GUARD, known, (), now=filled + GUARD.silence)
+    assert told.kind is ESCALATE
+
+
 def test_silence_after_a_new_word_escalates_anew():
     known = history(mae=[OK, *[None] * 8, OK])
     assert days_of(live(known, days=20), ESCALATE) == [5, 14]

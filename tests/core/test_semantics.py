@@ -77,7 +77,7 @@ def test_a_limit_that_a_signal_cannot_use_is_told_at_the_limit(signal, limit):
         (COST, "below_baseline", "5%"),
         (RECALL, "above_baseline", "5%"),
         (RECALL, "below_baseline", "100%"),
-        (MAE, "false_alarm_every", "90d"),
+        (MAE, "false_alarm_every", "7d"),
         (COMPLETE, "false_alarm_every", "90d"),
         (DRIFT, "false_alarm_every", "14d"),
     ],

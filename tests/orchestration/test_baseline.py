@@ -12,6 +12,8 @@ from aiguard_dagster.adapters.mlflow.registry import ModelRegistry
 from aiguard_dagster.core.errors import ActionError, MeasurementError
 from aiguard_dagster.core.spec import Guard
 from aiguard_dagster.orchestration.accepted import load_accepted
+from aiguard_dagster.signals.kinds import kind_of
+from aiguard_dagster.signals.tallied import tally_name
 from tests.conformance.test_profiles import assert_same
 
 GUARD = Guard.model_validate(
@@ -83,7 +85,10 @@ def test_profile_grid_metrics_and_cost_come_back_as_they_were_recorded(uri):
     recorded = record_baseline(GUARD, version="1", data=tables(), tracking_uri=uri)
     assert accepted(uri, "1") == recorded
     assert recorded.metrics == pytest.approx({"mae": 2.0})
-    assert recorded.cost_per_1000 == pytest.approx(1.0)
+    bill = GUARD.rules[2].signal
+    sums = recorded.tables["predictions"].total.tallies
+    name = tally_name(bill, GUARD.tables["predictions"])
+    assert kind_of(bill).read(bill, sums[name], None).value == pytest.approx(1.0)
     assert recorded.tables["features"].total.rows == DAYS * 24
     assert len(recorded.tables["features"].days) == DAYS
     assert set(recorded.tables["features"].grid.columns) == {"load", "kind"}
@@ -115,6 +120,34 @@ def test_a_new_version_keeps_the_grid_while_it_resolves_the_data(uri):
     far = record_baseline(GUARD, version="3", data=tables(shift=50, seed=2), tracking_uri=uri)
     assert near.tables["features"].grid.id == first.tables["features"].grid.id
     assert far.tables["features"].grid.id != first.tables["features"].grid.id
+
+
+def test_a_grid_is_made_anew_where_one_inner_bin_would_hold_almost_all(uri):
+    wide, narrow = tables(), tables(seed=1)
+    for data, width in ((wide, 1_000), (narrow, 10)):
+        load = np.random.default_rng(width).uniform(0, width, DAYS * 24)
+        data["features"] = data["features"].with_columns(load=load)
+    record_baseline(GUARD, version="1", data=wide, tracking_uri=uri)
+    found = record_baseline(GUARD, version="2", data=narrow, tracking_uri=uri).tables["features"]
+    assert max(found.total.columns["load"].counts) < 0.1 * found.total.rows
+
+
+def test_a_grid_is_made_anew_where_a_column_holds_something_else(uri):
+    record_baseline(GUARD, version="1", data=tables(), tracking_uri=uri)
+    data = tables(seed=1)
+    told = pl.when(pl.col("load") > 0).then(pl.lit("high")).otherwise(pl.lit("low"))
+    data["features"] = data["features"].with_columns(load=told)
+    found = record_baseline(GUARD, version="2", data=data, tracking_uri=uri).tables["features"]
+    assert set(found.grid.columns["load"].categories) == {"high", "low"}
+    assert found.total.columns["load"].missing == 0
+
+
+def test_an_earlier_baseline_that_cannot_be_read_is_in_nobody_s_way(uri, tmp_path):
+    record_baseline(GUARD, version="1", data=tables(), tracking_uri=uri)
+    (file,) = tmp_path.rglob("baseline-*.json")
+    file.write_text("{}")
+    recorded = record_baseline(GUARD, version="2", data=tables(), tracking_uri=uri)
+    assert accepted(uri, "2") == recorded
 
 
 def test_a_baseline_is_not_overwritten(uri):

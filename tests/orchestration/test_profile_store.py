@@ -111,10 +111,31 @@ def test_a_profile_that_is_gone_is_told_with_its_place_and_what_to_do(store):
     with pytest.raises(MeasurementError) as error:
         store.load(KEY, "2026-01-01")
     assert "p-2026-01-01.jsonl: the profile is gone" in str(error.value)
-    assert "Hint: materialise demand/features_profile for 2026-01-01 again." in str(error.value)
+    assert "Hint: materialise demand/features_profile for 2026-01-01 again, or" in str(error.value)
 
 
 def test_any_path_that_fsspec_knows_will_do():
     store = ProfileStore(path="memory://bucket/aiguard/")
     write(store, "2026-01-01")
     assert store.load(KEY, "2026-01-01") == profile()
+
+
+def test_without_a_path_profiles_are_kept_with_dagsters_own_storage(tmp_path):
+    (tmp_path / "home").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+
+    @dg.asset(key=KEY, io_manager_key="profiles")
+    def profiled():
+        return profile()
+
+    with dg.instance_for_test(temp_dir=str(tmp_path / "home")) as instance:
+        dg.materialize([profiled], resources={"profiles": ProfileStore()}, instance=instance)
+        with dg.build_resources({"profiles": ProfileStore()}, instance=instance) as resources:
+            assert resources.profiles.load(KEY, None) == profile()
+        (file,) = [path for path in files(tmp_path) if path.suffix == ".jsonl"]
+        assert file.is_relative_to(instance.storage_directory())
+
+
+def test_without_a_path_and_an_instance_profiles_have_no_place():
+    with pytest.raises(MeasurementError, match="profiles have no place here"):
+        ProfileStore().load(KEY, None)

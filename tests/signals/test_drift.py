@@ -207,8 +207,12 @@ def test_predictions_drift_too():
 
 def test_the_label_is_compared_when_it_is_named_and_late_labels_are_no_drift():
     signal = {"kind": "drift", "table": "predictions", "columns": ["cnt"]}
-    late = WINDOW.with_columns(cnt=pl.when(pl.col("hr") < 6).then("cnt"))
-    assert judged(signal, profiles(late, "predictions"), limit=3, days=14).verdict is OK
+    late = WINDOW.with_columns(cnt=pl.when(pl.col("hr") < 20).then("cnt"))
+    found = judged(signal, profiles(late, "predictions"), limit=3, days=14)
+    assert (found.verdict, found.measurement.n) == (OK, 20 * 14)
+    most = WINDOW.with_columns(cnt=pl.when(pl.col("hr") < 6).then("cnt"))
+    found = judged(signal, profiles(most, "predictions"), limit=3, days=14)
+    assert (found.verdict, found.measurement.coverage) == (INCONCLUSIVE, 0.25)
     none = WINDOW.with_columns(cnt=pl.lit(None, dtype=pl.Int64))
     found = judged(signal, profiles(none, "predictions"), limit=3, days=14)
     assert found.verdict is INCONCLUSIVE
@@ -228,6 +232,16 @@ def test_of_predictions_the_champion_s_own_count():
         INCONCLUSIVE,
         "no row of v1 in the window",
     )
+
+
+def test_after_a_change_of_champion_few_days_are_judged_by_what_few_days_may_do():
+    signal = {"kind": "drift", "table": "predictions", "min_samples": 1, "min_coverage": 0}
+    days = profiles(WINDOW.with_columns(version=pl.lit("0")), "predictions")
+    newest = profiles(WINDOW.tail(24), "predictions")
+    changed = judged(signal, [*days[:-1], *newest], limit=BUDGET, days=14)
+    alone = judged(signal, newest, limit=BUDGET, days=1)
+    assert changed.measurement.n == alone.measurement.n == 24
+    assert changed.measurement.parts == alone.measurement.parts
 
 
 @pytest.mark.parametrize(

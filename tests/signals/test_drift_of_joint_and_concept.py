@@ -9,8 +9,10 @@ import pytest
 from aiguard_dagster.adapters.engines.engine import Plan
 from aiguard_dagster.adapters.engines.grids import choose_grid, late_columns, outcome_columns
 from aiguard_dagster.adapters.engines.open import engine_of
+from aiguard_dagster.core.spec import Guard
 from aiguard_dagster.core.verdicts import Verdict
 from aiguard_dagster.signals.baseline import Baseline, TableBaseline
+from aiguard_dagster.signals.calibrated import calibrate_guard
 from aiguard_dagster.stats.profile import BatchProfile
 from tests.signals.windows import ACCEPTED, FEATURES, PREDICTIONS, between, judged
 
@@ -52,7 +54,6 @@ BASELINE = Baseline(
     recorded_at=datetime(2012, 6, 1, tzinfo=UTC),
     tables=TABLES,
     metrics={},
-    cost_per_1000=None,
 )
 
 
@@ -149,6 +150,14 @@ def test_without_labels_nothing_is_said_of_outcomes():
     assert (found.verdict, found.measurement.n) == (INCONCLUSIVE, 0)
 
 
+def test_labels_that_came_for_few_rows_lower_the_coverage():
+    early = pl.when(pl.col("hr") < 12).then(pl.col("cnt"))
+    found = concept(with_noise(WINDOW).with_columns(cnt=early))
+    assert found.measurement.n > 100
+    assert found.measurement.coverage == pytest.approx(0.5, abs=0.01)
+    assert found.verdict is INCONCLUSIVE
+
+
 def test_rows_of_another_version_are_not_the_champion_s_outcomes():
     rows = with_noise(WINDOW).with_columns(version=pl.lit("2"))
     assert concept(rows).verdict is INCONCLUSIVE
@@ -166,3 +175,36 @@ def test_a_baseline_without_residuals_says_what_to_record():
     found = judged(CONCEPT, batches, limit=BUDGET, days=14, baseline=bare)
     assert found.verdict is ERROR
     assert "summed no residuals by any column" in found.reason
+
+
+def test_one_column_alone_has_nothing_to_move_with():
+    found = joint(WINDOW, columns=["temp"])
+    assert found.verdict is ERROR
+    assert found.reason.startswith("temp alone moves with nothing")
+
+
+def test_a_column_that_moved_by_itself_is_told_beside_its_pair():
+    half = WINDOW.with_row_index("i").with_columns(
+        temp=pl.col("temp") + pl.when(pl.col("i") > 168).then(1.0).otherwise(0.0)
+    )
+    found = joint(half.drop("i"), limit=0.5)
+    assert found.verdict is BREACH
+    told = {part.name: part.text for part in found.measurement.parts}
+    assert ", but temp itself is +" in told["temp & atemp"]
+
+
+def test_what_calibration_says_of_a_pair_is_a_correlation_that_can_be():
+    guard = Guard.model_validate(
+        {
+            "name": "g",
+            "owner": "team:g",
+            "model": {"name": "m"},
+            "tables": {"features": FEATURES.model_dump()},
+            "rules": [{"name": "pairs", "signal": {**JOINT, "window": "14d"}, "limit": BUDGET}],
+        }
+    )
+    (found,) = calibrate_guard(guard, BASELINE)
+    told = {seen.test.name: seen.told for seen in found.seen}
+    before, after = (float(word) for word in told["temp & atemp"].split()[1::2])
+    assert 0.9 < before < 1
+    assert -1 < after < before

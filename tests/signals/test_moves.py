@@ -109,7 +109,7 @@ def test_of_numbers_the_bin_that_changed_most_is_told_and_how_the_mean_went():
     then = [0.0] * 10 + [1.0] * 80 + [2.0] * 10
     grid = grid_of(then)
     now = [0.0] * 10 + [1.0] * 20 + [2.0] * 70
-    assert moved(now, then, grid, "bins") == "1.5 to 2: 10.0% → 70.0%, up: mean 1 → 1.6, 1.3 sd"
+    assert moved(now, then, grid, "bins") == "2: 10.0% → 70.0%, up: mean 1 → 1.6, 1.3 sd"
 
 
 def test_zeros_that_became_more_are_told_as_zero():
@@ -146,6 +146,18 @@ def test_a_constant_has_a_label_for_itself(value):
     assert bin_labels(grid_of([value] * 9)) == [
         f"below {value:.4g}", f"{value:.4g}", f"above {value:.4g}"
     ]  # fmt: skip
+
+
+def test_few_numbers_are_told_by_themselves():
+    assert bin_labels(grid_of([0.0, 1.0, 1.0])) == ["below 0", "0", "1", "above 1"]
+    assert bin_labels(grid_of([1.0, 2.5, 4.0])) == ["below 1", "1", "2.5", "4", "above 4"]
+
+
+def test_labels_have_as_many_digits_as_tell_them_apart():
+    near = [1e9, 1e9 + 1e-3, 1e9 + 2e-3]
+    assert bin_labels(grid_of(near))[1:4] == ["1000000000", "1000000000.001", "1000000000.002"]
+    edges = (0.123456, 0.123457, 1.0)
+    assert bin_labels(NumericGrid(edges))[1] == "0.123456 to 0.123457"
 
 
 def test_labels_are_in_the_unit_of_what_was_read():

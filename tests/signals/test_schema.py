@@ -258,7 +258,6 @@ def test_a_baseline_keeps_the_order_of_its_columns_in_json():
         recorded_at=datetime(2012, 5, 1, tzinfo=UTC),
         tables={"features": table},
         metrics={},
-        cost_per_1000=None,
     )
     text = json.dumps(baseline_to_json(baseline), sort_keys=True)
     again = baseline_from_json(json.loads(text)).tables["features"].types

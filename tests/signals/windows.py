@@ -6,12 +6,14 @@ import polars as pl
 
 from aiguard_dagster.adapters.engines.engine import Plan
 from aiguard_dagster.adapters.engines.grids import choose_grid, late_columns, outcome_columns
-from aiguard_dagster.adapters.engines.open import engine_of
+from aiguard_dagster.adapters.engines.open import engine_of, profiles_of_table
 from aiguard_dagster.core.spec import Table
 from aiguard_dagster.core.verdicts import Window
 from aiguard_dagster.signals.baseline import Baseline, TableBaseline
 from aiguard_dagster.signals.drift_reference import DriftReference
-from aiguard_dagster.signals.measure import evaluate_window
+from aiguard_dagster.signals.measure import evaluate_drift, evaluate_tallied
+from aiguard_dagster.signals.measure_tallied import reference_of
+from aiguard_dagster.signals.tallied import tally_name
 from aiguard_dagster.signals.window import WindowProfiles
 from aiguard_dagster.stats.profile import BatchProfile
 from tests.signals.batches import ENGINES, RENTALS, rule_of
@@ -60,19 +62,53 @@ BASELINE = Baseline(
         for name, table in TABLES.items()
     },
     metrics={"mae": 10.0, "bias": 10.0},
-    cost_per_1000=PRICE * 1000,
 )
 
 
-def profiles(rows, table="features", *, engine="polars", grid=None, confusion=False):
+def profiles(rows, table="features", *, engine="polars", grid=None, tallies=None):
     """One profile a day, as an asset would have made them."""
     by_day = rows.with_columns(day=pl.col("timestamp").dt.date())
     days = by_day.partition_by("day", include_key=False)
-    plan = Plan(table=TABLES[table], grid=grid or GRIDS[table], classes=confusion)
+    plan = Plan(table=TABLES[table], grid=grid or GRIDS[table], tallies=tallies or {})
     return [
-        BatchProfile(grid_id=plan.grid.id, parts=engine_of(ENGINES[engine](day)).profiles(plan))
+        BatchProfile(grid_id=plan.grid.id, parts=profiles_of_table(ENGINES[engine](day), plan))
         for day in days
     ]
+
+
+KNOWN = {}
+
+
+def _recorded(name, signal, spec, accepted):
+    """The grid and the days of a baseline; made once for the usual one."""
+    if (name, id(accepted)) not in KNOWN:
+        asked = getattr(signal, "columns", None) or ()
+        grid = choose_grid(engine_of(accepted), spec, also=asked)
+        plan = Plan(table=spec, grid=grid, tallies={name: signal}, by="day")
+        KNOWN[name, id(accepted)] = accepted, grid, profiles_of_table(accepted, plan)
+    return KNOWN[name, id(accepted)][1:]
+
+
+def tallied(signal, rows, *, limit, days, engine="polars", table=None, accepted=ACCEPTED, **more):
+    """One rule on sums by group, counted of a window's rows and of those of the baseline."""
+    rule = rule_of({**signal, "window": f"{days}d", **more}, limit)
+    spec = table or TABLES[rule.signal.table]
+    name = tally_name(rule.signal, spec)
+    grid, before = _recorded(name, rule.signal, spec, accepted)
+    plan = Plan(table=spec, grid=grid, tallies={name: rule.signal})
+    by_day = rows.with_columns(day=pl.col("timestamp").dt.date())
+    end = datetime(2012, 9, 1, tzinfo=UTC)
+    current = WindowProfiles(
+        window=Window(start=end - days * DAY, end=end),
+        batches=[
+            BatchProfile(grid_id=grid.id, parts=profiles_of_table(ENGINES[engine](day), plan))
+            for day in by_day.partition_by("day", include_key=False)
+        ],
+        expected=days,
+        champion="1",
+    )
+    known = reference_of(list(before.values()), name, told="baseline")
+    return evaluate_tallied(rule, name, current, lambda: known)
 
 
 def judged(signal, batches, *, limit, days, champion="1", baseline=BASELINE):
@@ -85,6 +121,4 @@ def judged(signal, batches, *, limit, days, champion="1", baseline=BASELINE):
         champion=champion,
     )
     rule = rule_of({**signal, "window": f"{days}d"}, limit)
-    return evaluate_window(
-        rule, current, baseline, lambda name: DriftReference(baseline.table(name))
-    )
+    return evaluate_drift(rule, current, lambda name: DriftReference(baseline.table(name)))

@@ -74,6 +74,7 @@ def _outcomes(rng, rows=100):
     scored = [pair for pair in pairs if rng.random() < 1 / 3]
     return Outcomes(
         labelled=int(rng.integers(rows + 1)),
+        measurable=int(rng.integers(rows + 1)),
         absolute=abs(_exact(rng)),
         squared=abs(_exact(rng)),
         signed=_exact(rng),
@@ -156,6 +157,7 @@ def profile_of(rows):
         columns={"x": counted(numbers, nulls=x.count(None)), "größe": _categories(size)},
         outcomes=Outcomes(
             labelled=len(told),
+            measurable=len(told),
             absolute=sum(abs(a - was) for was, a in told),
             squared=sum((a - was) ** 2 for was, a in told),
             signed=sum(a - was for was, a in told),

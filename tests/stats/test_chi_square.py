@@ -69,6 +69,15 @@ def test_nothing_in_common_is_an_effect_of_one_and_the_same_shares_are_none():
     assert (same.statistic, same.p_value, same.cramers_v) == pytest.approx((0, 1, 0))
 
 
+@pytest.mark.parametrize("rows", [15, 100, 1_000])
+def test_what_a_far_longer_baseline_never_held_is_seen(rows):
+    found = chi_square(np.array([0.0, 0, rows]), np.array([1e6, 1e6, 0]))
+    assert found.cramers_v == pytest.approx(1)
+    assert found.p_value < 1e-20
+    constant = chi_square(np.array([0.0, rows]), np.array([1e6, 0]))
+    assert constant.cramers_v == pytest.approx(1)
+
+
 @pytest.mark.parametrize(
     ("a", "b"),
     [
@@ -95,3 +104,10 @@ def test_p_values_are_not_too_small_where_nothing_changed_although_counts_are(sh
     assert np.mean(p_values <= 0.1) <= 0.13
     assert np.mean(p_values <= 0.05) <= 0.07
     assert np.mean(p_values <= 0.01) <= 0.02
+
+
+def test_the_effect_is_the_same_whichever_side_has_more_rows():
+    shares = np.array([0.9, 0.1]), np.array([0.5, 0.5])
+    for n, m in ((100, 1_000_000), (10_000, 10_000), (1_000_000, 100)):
+        found = chi_square(shares[0] * n, shares[1] * m)
+        assert found.cramers_v == pytest.approx(0.436, abs=0.001)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn import metrics  # noqa: TID253 - the test compares with it
 
 from aiguard_dagster.stats.compare import compare, outcomes_of
 
@@ -119,3 +120,48 @@ def test_sums_over_rows_are_those_of_a_profile():
     assert (errors.labelled, errors.absolute, errors.squared, errors.signed) == (2, 3, 5, 1)
     classes = outcomes_of(np.array(["a", "a"]), np.array(["a", "b"]), classes=True)
     assert classes.confusion == {("a", "a"): 1, ("a", "b"): 1}
+
+
+SCORES = {
+    "auc": ("low", metrics.roc_auc_score),
+    "log_loss": ("high", metrics.log_loss),
+    "brier": ("high", metrics.brier_score_loss),
+}
+
+
+@pytest.mark.parametrize("metric", SCORES)
+def test_metrics_of_scores_are_scikit_learn_s_and_the_better_scores_win(metric):
+    rng = np.random.default_rng(0)
+    score = rng.uniform(size=2_000)
+    label = (rng.uniform(size=2_000) < score).astype(float)
+    timid = np.clip(score + rng.normal(0, 0.5, 2_000), 0.01, 0.99)
+    direction, theirs = SCORES[metric]
+    found = compare(metric, direction, label=label, champion=timid, candidate=score)
+    assert found.champion == pytest.approx(theirs(label, timid))
+    assert found.candidate == pytest.approx(theirs(label, score))
+    assert found.better
+    back = compare(metric, direction, label=label, champion=score, candidate=timid)
+    assert back.high < 0
+
+
+def test_errors_relative_to_the_label_and_to_a_quantile_are_scikit_learn_s():
+    rng = np.random.default_rng(1)
+    label = rng.uniform(1, 9, N)
+    far, near = label + rng.normal(2, 1, N), label + rng.normal(0, 1, N)
+    found = compare("mape", "high", label=label, champion=far, candidate=near)
+    told = metrics.mean_absolute_percentage_error(label, far)
+    assert (found.champion, found.better) == (pytest.approx(told), True)
+    found = compare(
+        "quantile_loss", "high", label=label, champion=far, candidate=near, quantile=0.2
+    )
+    told = [metrics.mean_pinball_loss(label, said, alpha=0.2) for said in (far, near)]
+    assert [found.champion, found.candidate] == pytest.approx(told)
+
+
+def test_an_area_of_very_many_scores_is_near_the_exact_one():
+    rng = np.random.default_rng(2)
+    score = rng.uniform(size=20_000)
+    label = (rng.uniform(size=20_000) < score).astype(float)
+    found = compare("auc", "low", label=label, champion=score, candidate=score)
+    assert found.champion == pytest.approx(metrics.roc_auc_score(label, score), abs=1e-3)
+    assert (found.low, found.high, found.better) == (0, 0, False)

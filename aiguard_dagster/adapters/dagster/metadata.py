@@ -29,6 +29,10 @@ def evaluation_metadata(evaluation: Evaluation) -> Metadata:
     }
     if measurement.value is not None and isfinite(measurement.value):
         found["aiguard/value"] = dg.MetadataValue.float(float(measurement.value))
+    if measurement.interval is not None:
+        low, high = measurement.interval
+        found["aiguard/interval_low"] = dg.MetadataValue.float(float(low))
+        found["aiguard/interval_high"] = dg.MetadataValue.float(float(high))
     if threshold is not None:
         found["aiguard/limit"] = dg.MetadataValue.float(float(threshold.value))
     if threshold is not None and threshold.source:
@@ -52,7 +56,7 @@ def _parts_metadata(parts: Sequence[Part]) -> Metadata:
         return {}
     table = dg.MetadataValue.table(
         records=[
-            dg.TableRecord({"column": p.name, "value": float(p.value), "what": p.text})
+            dg.TableRecord({"column": p.name, "value": float(f"{p.value:.4g}"), "what": p.text})
             for p in parts
         ],
         schema=dg.TableSchema(

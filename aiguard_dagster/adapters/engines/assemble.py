@@ -142,6 +142,7 @@ def _profile(
         columns=columns,
         outcomes=Outcomes(
             labelled=row.get("labelled", 0) if confusion else row.get("measurable", 0),
+            measurable=row.get("measurable", 0),
             absolute=row.get("absolute") or 0.0,
             squared=row.get("squared") or 0.0,
             signed=row.get("signed") or 0.0,

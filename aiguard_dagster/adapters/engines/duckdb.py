@@ -15,7 +15,16 @@ from duckdb.sqltypes import BIGINT, DOUBLE
 from aiguard_dagster.adapters.engines.assemble import Key
 from aiguard_dagster.adapters.engines.duckdb_columns import Columns, finite
 from aiguard_dagster.adapters.engines.duckdb_count import Count
-from aiguard_dagster.adapters.engines.engine import SAMPLE, Categories, Family, Plan, require
+from aiguard_dagster.adapters.engines.engine import (
+    AROUND,
+    GOLDEN,
+    SAMPLE,
+    Categories,
+    Family,
+    Plan,
+    require,
+    turn_of,
+)
 from aiguard_dagster.core.spec import Table
 from aiguard_dagster.stats.grid import DISTINCT, KNOWN, LEVELS, Reading, Spread
 from aiguard_dagster.stats.profile import Profile
@@ -77,15 +86,15 @@ class DuckDBEngine:
         return Count(self._columns, plan).profiles()
 
     def _sample(self, values: Sequence[Expression]) -> DuckDBPyRelation:
-        """At most so many rows, every so many-th; the values are called ``v0``, ``v1`` and on."""
+        """At most so many rows, taken evenly; the values are called ``v0``, ``v1`` and on."""
         whole = self._columns.select({f"v{place}": value for place, value in enumerate(values)})
         rows = whole.aggregate([Function("count_star")]).fetchall()[0][0]
-        step = -(-rows // SAMPLE)
-        if step <= 1:
+        if rows <= SAMPLE:
             return whole
         counted = whole.row_number("over ()", "*")
         place = Column(counted.columns[-1])
-        evenly = counted.filter(place % Constant(step) == Constant(1))
+        turned = (place - Constant(1)) % Constant(AROUND) * Constant(GOLDEN) % Constant(AROUND)
+        evenly = counted.filter(turned < Constant(turn_of(rows, SAMPLE)))
         return evenly.select(*map(Column, whole.columns))
 
 

@@ -14,6 +14,12 @@ Family = Literal["number", "truth", "text", "time", "other"]
 UNKNOWN_VERSION = "unknown"
 SAMPLE = 200_000
 """Rows of a baseline that its grid is chosen from."""
+AROUND = 2**31
+GOLDEN = 1_327_217_885
+"""About the golden section of that. The place of a row times this, less whole turns, is spread
+evenly whatever the rhythm of the table: of hours in order every 24th row would be of one hour."""
+SAFELY = 0.998
+"""Of the rows wanted, what is asked for where a few more may come."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +101,11 @@ class Engine(Protocol):
             MeasurementError: A column that the guard names is gone.
         """
         ...
+
+
+def turn_of(rows: int, most: int) -> int:
+    """The part of :data:`AROUND` in which the rows of a sample of at most so many lie."""
+    return int(AROUND * SAFELY * most / rows)
 
 
 def require(names: Sequence[str], present: Sequence[str]) -> None:

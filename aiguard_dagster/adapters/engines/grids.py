@@ -3,7 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 from aiguard_dagster.adapters.engines.engine import Categories, Engine, Family, require
+from aiguard_dagster.core.errors import MeasurementError
 from aiguard_dagster.core.spec import Table
+from aiguard_dagster.core.spec.signals.drift import MOST_JOINT
+from aiguard_dagster.core.words import with_hint
 from aiguard_dagster.stats.grid import (
     CATEGORIES,
     LOG_EDGES,
@@ -42,7 +45,8 @@ def choose_grid(
         joint: Columns to watch together; all numbers where it is empty, none where it is None.
 
     Raises:
-        MeasurementError: A column that the guard names is gone.
+        MeasurementError: A column that the guard names is gone, or too many would be watched
+            together because none is named.
     """
     families = engine.families()
     named = (table.prediction, table.label, table.score, table.latency, table.cost, *also)
@@ -58,6 +62,8 @@ def choose_grid(
     if error and _are_numbers(families, table):
         readings[error] = "error"
     numbers = [name for name in joint or readings if readings.get(name) == "number"]
+    if joint is not None and not joint:
+        _require_few(numbers)
     spreads = engine.spreads(readings, table)
     columns: dict[str, ColumnGrid] = {}
     for name in [*counted, *([error] if error in readings else [])]:
@@ -97,11 +103,20 @@ def _counted(families: Mapping[str, Family], table: Table, also: Sequence[str]) 
             if name and name not in own and families.get(name, "other") != "other"
         ]
     meta = {table.time, table.label, table.model_version, table.cost, table.latency, *table.key}
+    meta |= {table.user, table.request}  # Of people only hashes are kept.
     return [
         name
         for name, family in families.items()
         if name not in meta and (family != "other") and (family != "time" or table.time)
     ]
+
+
+def _require_few(numbers: Sequence[str]) -> None:
+    if len(numbers) > MOST_JOINT:
+        pairs = len(numbers) * (len(numbers) + 1) // 2
+        what = f"{len(numbers)} columns of numbers together are {pairs:,} products a row"
+        hint = f"name at most {MOST_JOINT} in columns, those that belong together."
+        raise MeasurementError(with_hint(what, hint))
 
 
 def _is_free_text(found: Categories) -> bool:

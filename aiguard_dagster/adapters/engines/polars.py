@@ -17,7 +17,16 @@ from aiguard_dagster.adapters.engines.assemble import (
     read_as,
     time_of_days,
 )
-from aiguard_dagster.adapters.engines.engine import SAMPLE, Categories, Family, Plan, require
+from aiguard_dagster.adapters.engines.engine import (
+    AROUND,
+    GOLDEN,
+    SAMPLE,
+    Categories,
+    Family,
+    Plan,
+    require,
+    turn_of,
+)
 from aiguard_dagster.adapters.tables.times import named, utc, version_text
 from aiguard_dagster.core.spec import Table
 from aiguard_dagster.stats.grid import (
@@ -47,18 +56,17 @@ class PolarsEngine:
     def spreads(self, readings: Mapping[str, Reading], table: Table) -> Mapping[str, Spread | None]:
         """The spread of columns, from rows taken evenly over the table."""
         numbers = [
-            self._every(self._number(name, reading, table)).alias(name)
-            for name, reading in readings.items()
+            self._number(name, reading, table).alias(name) for name, reading in readings.items()
         ]
-        sample = self._frame.select(numbers).collect(engine="streaming")
+        sample = self._sample.select(numbers).collect(engine="streaming")
         # polars reads a name such as ^x$ as a pattern, even one of a column at hand.
         values = {name: sample.get_column(name).alias("value") for name in readings}
         return {name: spread_of(found.drop_nulls().to_numpy()) for name, found in values.items()}
 
     def categories(self, names: Sequence[str]) -> Mapping[str, Categories]:
         """The most frequent values, from rows taken evenly over the table."""
-        texts = [self._every(named(name)).cast(pl.String).alias(name) for name in names]
-        sample = self._frame.select(texts).collect(engine="streaming")
+        texts = [named(name).cast(pl.String).alias(name) for name in names]
+        sample = self._sample.select(texts).collect(engine="streaming")
         found = {}
         for name in names:
             counts = sample.get_column(name).alias("value").drop_nulls().value_counts(name="rows")
@@ -76,12 +84,17 @@ class PolarsEngine:
         return _Count(self, plan).profiles()
 
     @cached_property
-    def _step(self) -> int:
+    def _sample(self) -> pl.LazyFrame:
+        """At most so many rows, taken evenly over the table."""
         rows = int(self._frame.select(pl.len()).collect(engine="streaming").item())
-        return max(1, -(-rows // SAMPLE))
-
-    def _every(self, value: pl.Expr) -> pl.Expr:
-        return value.gather_every(self._step)
+        if rows <= SAMPLE:
+            return self._frame
+        place = "place"
+        while place in self._schema:
+            place += "_"
+        turned = pl.col(place).cast(pl.Int64) % AROUND * GOLDEN % AROUND
+        taken = self._frame.with_row_index(place).filter(turned < turn_of(rows, SAMPLE))
+        return taken.drop(place)
 
     def _number(self, name: str, reading: Reading, table: Table) -> pl.Expr:
         """What is counted of a column, as a number; null where there is none."""

@@ -1,7 +1,7 @@
 """Sums by group of a table, where it is: one grouped query for each count that rules ask for."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -14,6 +14,7 @@ from aiguard_dagster.signals.columns import type_of
 from aiguard_dagster.signals.kinds import kind_of
 from aiguard_dagster.signals.moments import START, seconds_of
 from aiguard_dagster.signals.tallied import PART, Counted
+from aiguard_dagster.stats.people import thin
 from aiguard_dagster.stats.tally import OTHER, Tally, fold, tally_of
 
 DAY_SECONDS = 86_400
@@ -32,7 +33,9 @@ def tallies_of(frame: Frame, native: object, plan: Plan) -> dict[Key, dict[str, 
     Raises:
         MeasurementError: A column that a signal counts is gone.
     """
-    batch = Batch(frame=frame, native=native, table=plan.table, window=None, now=START)
+    batch = Batch(
+        frame=frame, native=native, table=plan.table, window=None, now=START, grid=plan.grid
+    )
     found: dict[Key, dict[str, Tally]] = {}
     for name, signal in plan.tallies.items():
         counted = kind_of(signal).count(signal, batch, _part(batch, plan))
@@ -57,15 +60,34 @@ def _part(batch: Batch, plan: Plan) -> nw.Expr:
 
 
 def _collected(counted: Counted, *, days: bool) -> dict[Key, Tally]:
-    frame = counted.frame.select(PART, *counted.keys, *counted.sums).collect()
+    each = [name for names in counted.each.values() for name in names]
+    frame = counted.frame.select(PART, *counted.keys, *counted.sums, *each).collect()
     rows: dict[Key, list[tuple[Any, ...]]] = {}
     for part, *row in frame.iter_rows():
         key = _day(part) if days else str(part)
-        rows.setdefault(key, []).append(tuple(row))
+        rows.setdefault(key, []).extend(_narrow(counted, row))
+    keys = (*counted.keys, *([counted.each_key] if counted.each_key else []))
+    sums = (*counted.sums, *counted.each_sums)
     return {
-        part: fold(tally_of(counted.keys, counted.sums, _hashed(counted, found)))
+        part: fold(
+            thin(tally_of(keys, sums, _hashed(counted, found)), counted.hashed),
+            apart=counted.apart,
+        )
         for part, found in rows.items()
     }
+
+
+def _narrow(counted: Counted, row: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
+    """A row of the frame as groups of the tally: its own, and one of each that has sums there."""
+    if not counted.each_key:
+        yield tuple(row)
+        return
+    width, own = len(counted.keys), len(counted.keys) + len(counted.sums)
+    keys, further = row[:width], len(counted.each_sums)
+    yield (*keys, "", *row[width:own], *[0] * further)
+    for place, name in enumerate(counted.each):
+        start = own + place * further
+        yield (*keys, name, *[0] * len(counted.sums), *row[start : start + further])
 
 
 def _day(number: int | None) -> Key:

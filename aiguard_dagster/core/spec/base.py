@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from aiguard_dagster.core.calendars import zone_of
 from aiguard_dagster.core.errors import MeasurementError
@@ -18,6 +18,8 @@ def _known(zone: str) -> str:
 
 Zone = Annotated[str, AfterValidator(_known)]
 """A time zone of the tz database."""
+Column = Annotated[str, Field(min_length=1)]
+"""A column's name."""
 
 
 class Spec(BaseModel):

@@ -7,7 +7,7 @@ from pydantic import ConfigDict, Discriminator, Field, Tag, WithJsonSchema, mode
 from aiguard_dagster.core.durations import RATIO_PATTERN, PositiveDuration, Ratio, format_duration
 from aiguard_dagster.core.spec.base import Spec
 from aiguard_dagster.core.verdicts import Direction, Threshold
-from aiguard_dagster.core.words import with_hint
+from aiguard_dagster.core.words import figure, with_hint
 
 
 class AbsoluteLimit(Spec):
@@ -133,7 +133,7 @@ def resolve_limit(
             return Threshold(
                 value=baseline * (1 + share),
                 direction=direction,
-                source=f"baseline {baseline:.4g} {share * 100:+.4g}%",
+                source=f"baseline {figure(baseline)} {share * 100:+.4g}%",
             )
         case _:
             assert_never(limit)

@@ -46,6 +46,7 @@ WANTED = {
     "int": ("a whole number", "write a whole number, such as 100."),
     "bool": ("true or false", "choose true or false."),
     "float": ("a number", "write a number, such as 0.95."),
+    "date": ("a day", "write it as 2026-03-31."),
     "tuple": ("a list", "write [a, b], or each item after a dash."),
     "dict": ("a mapping", "write key: value pairs."),
     "model": ("a mapping", "write key: value pairs."),

@@ -36,6 +36,8 @@ def find_problems(
     """
     found: list[Found] = []
     first: dict[str, int] = {}
+    if positions is None:
+        found += _policies(guard)
     numbers = range(len(guard.rules)) if positions is None else positions
     for number, rule in zip(numbers, guard.rules, strict=True):
         path = f"rules[{number}]"
@@ -76,6 +78,21 @@ def find_problems_between(guards: Iterable[tuple[Guard, str]]) -> list[Problem]:
     return problems
 
 
+def _policies(guard: Guard) -> Iterator[Found]:
+    """Review policies that nobody could follow, or whose keeping nobody could see."""
+    for name, table in guard.tables.items():
+        if table.review is None:
+            continue
+        path = f"tables.{name}.review"
+        for below, what, hint in table.review.problems():
+            yield (f"{path}{'.' if below else ''}{below}", what, hint)
+        needed = ("time", "reviewed", *(("score",) if table.review.uses_score else ()))
+        for column in needed:
+            if getattr(table, column) is None:
+                what = f"it needs the {column} column of {name!r}, which names none"
+                yield (path, what, f"add {column}: and the column's name to tables.{name}.")
+
+
 def _table(guard: Guard, rule: Rule, path: str) -> Iterator[Found]:
     name = rule.signal.table
     if not name:
@@ -87,6 +104,16 @@ def _table(guard: Guard, rule: Rule, path: str) -> Iterator[Found]:
         hint = did_you_mean(name, guard.tables, declared)
         yield (f"{path}.signal.table", f"no table {name!r} is declared", hint)
         return
+    yield from _others(guard, rule, path)
+    source = guard.tables[name].traces
+    if source is not None and not rule.signal.of_runs:
+        yield from _traces(rule, source, f"{path}.signal")
+        return
+    yield from _columns(guard, rule, path)
+
+
+def _others(guard: Guard, rule: Rule, path: str) -> Iterator[Found]:
+    """Other tables that a rule reads."""
     for option, other in rule.signal.others.items():
         if other not in guard.tables:
             declared = f"the declared tables are {', '.join(guard.tables)}."
@@ -95,17 +122,28 @@ def _table(guard: Guard, rule: Rule, path: str) -> Iterator[Found]:
         elif guard.tables[other].traces:
             hint = "give a table of rows."
             yield (f"{path}.signal.{option}", f"{other} is traces, which have no rows", hint)
-    source = guard.tables[name].traces
-    if source is not None and not rule.signal.of_runs:
-        yield from _traces(rule, source, f"{path}.signal")
-        return
+
+
+def _columns(guard: Guard, rule: Rule, path: str) -> Iterator[Found]:
+    """Columns that a rule names, and those that it needs."""
+    name = rule.signal.table
+    for option in ("by", "columns", "judge"):
+        person, found = guard.tables[name].user, getattr(rule.signal, option, None) or ()
+        columns = (found,) if isinstance(found, str) else tuple(found)
+        if person in columns and not rule.signal.judges_data:
+            what = f"{person!r} names people, of whom only hashes are kept"
+            yield (f"{path}.signal.{option}", what, "choose another column.")
     for column in rule.signal.needs:
-        if not getattr(guard.tables[name], column):
+        if column == "review" and guard.tables[name].review is None:
+            what = f"{rule.signal.kind} needs the review policy of {name!r}, which has none"
+            hint = f"add review: {{score_below: 70%}} to tables.{name}."
+            yield (f"{path}.signal.table", what, hint)
+        elif not any(getattr(guard.tables[name], either) for either in column.split(" or ")):
             named = {"row_key": "key"}.get(column, column)
             yield (
                 f"{path}.signal.table",
                 f"{rule.signal.kind} needs the {named} column of {name!r}, which names none",
-                f"add {named}: and the column's name to tables.{name}.",
+                f"add {named.partition(' or ')[0]}: and the column's name to tables.{name}.",
             )
 
 
@@ -238,8 +276,12 @@ def _scored(guard: Guard, rule: Rule, path: str) -> Iterator[Found]:
 
 def _action(guard: Guard, rule: Rule, path: str) -> Iterator[Found]:
     hint, signal = "add model: {name: ...} to the guard", rule.signal
+    if signal.no_grace and rule.grace:
+        yield (f"{path}.grace", f"{signal.no_grace}: {signal.kind} has no grace", "take it out.")
     if signal.judges_data and rule.action is Action.ROLLBACK:
         what = f"{signal.kind} judges the data, which no other version of the model mends"
+        if signal.no_grace:
+            what = f"{signal.kind} may speak of every version, so none is known to mend it"
         yield (f"{path}.action", what, "use hold, or notify.")
     if guard.model is not None:
         return

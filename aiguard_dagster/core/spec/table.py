@@ -4,7 +4,8 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from aiguard_dagster.core.spec.base import Spec, Zone
+from aiguard_dagster.core.spec.base import Column, Spec, Zone
+from aiguard_dagster.core.spec.review import Review
 from aiguard_dagster.core.spec.sources import (
     TRACE_COLUMNS,
     TRACE_VERSION,
@@ -15,7 +16,6 @@ from aiguard_dagster.core.spec.sources import (
 from aiguard_dagster.core.words import with_hint
 
 ASSET_PATTERN = r"^[^/\s][^/]*(/[^/]+)*$"
-Column = Annotated[str, Field(min_length=1)]
 
 
 class Table(Spec):
@@ -32,7 +32,7 @@ class Table(Spec):
     """The outcome's column; null until it is known."""
     score: Column | None = None
     """The column with the score behind the prediction: the probability of the positive class, 0 to
-    1."""
+    1; or of whatever was predicted, where a signal says so."""
     model_version: Column | None = None
     """The column that says which version made the prediction."""
     cost: Column | None = None
@@ -43,6 +43,16 @@ class Table(Spec):
     """The column with what became of each request, such as ``ok``, ``timeout`` or ``refused``."""
     request: Column | None = None
     """The column that names a request; calls, retries and steps of one request share it."""
+    task: Column | None = None
+    """The column that names the task an agent worked on; its requests, calls and steps share it."""
+    step: Column | None = None
+    """The column that names the step of a request or task; a step that is called again is a retry
+    of it, or a loop."""
+    tool: Column | None = None
+    """The column with the tool that was called; null where the call is no tool's."""
+    depth: Column | None = None
+    """The column with how deep the call stands: 0 or 1 for the task's own, one more for each call
+    within a call."""
     served_by: Column | None = None
     """The column with the model or tier that answered, which prices go by."""
     template: Column | None = None
@@ -64,6 +74,16 @@ class Table(Spec):
     """The column with when the person decided."""
     reviewed: Column | None = None
     """The column that says whether a person reviewed it: a truth, or the time of the review."""
+    gpu_seconds: Column | None = None
+    """The column with the accelerator seconds that a row stands for, used or not."""
+    utilisation: Column | None = None
+    """The column with the share of them that was used, 0 to 1."""
+    queue: Column | None = None
+    """The column with how long work waited for the accelerator, or how much of it did."""
+    answered: Column | None = None
+    """The column with how many predictions the accelerator made in the row's time."""
+    review: Review | None = None
+    """The confidence policy: which outputs a person must review, and within how long."""
     time_zone: Zone = "UTC"
     """Where naive times of the time column are meant, such as ``America/New_York``."""
     source: Source | None = None

@@ -102,7 +102,7 @@ def test_a_sample_is_the_one_that_polars_takes(monkeypatch):
     relation = duckdb.connect().from_arrow(ROWS_OF_FEATURES.to_arrow())
     found, expected = DuckDBEngine(relation), PolarsEngine(ROWS_OF_FEATURES.lazy())
     assert found.categories(["colour"]) == expected.categories(["colour"])
-    assert expected.categories(["note"])["note"].values == 125
+    assert 140 < expected.categories(["note"])["note"].values <= 150
     grids = [choose_grid(engine, FEATURES, joint=()) for engine in (found, expected)]
     assert grids[0] == grids[1]
 

@@ -196,6 +196,11 @@ def test_a_day_is_half_open_by_the_time_column(stored):
     assert sorted(ids(stored(), day(1), day(4))) == [*range(24), *range(72, 96)]
 
 
+def test_times_without_a_zone_are_on_the_table_s_own_clock(stored):
+    table = TABLE.model_copy(update={"time_zone": "America/New_York"})
+    assert sorted(rows_of(stored(), day(2), table=table)["id"]) == list(range(19, 43))
+
+
 def test_a_key_is_matched_by_its_column_and_does_nothing_else(stored):
     by_region = stored(partition_by="region")
     assert sorted(ids(by_region, region("us"))) == list(range(1, 96, 3))

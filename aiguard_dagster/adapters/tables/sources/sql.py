@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import polars as pl
 
@@ -105,7 +106,9 @@ def _one(
     assert partition.window is not None  # noqa: S101 - time_column has seen to it
     start, end = partition.window.start, partition.window.end
     if not getattr(time.type, "timezone", False):
-        start, end = start.replace(tzinfo=None), end.replace(tzinfo=None)
+        # Naive times are on the table's own clock.
+        zone = ZoneInfo(table.time_zone)
+        start, end = (each.astimezone(zone).replace(tzinfo=None) for each in (start, end))
     return sa.and_(time >= start, time < end)
 
 

@@ -84,7 +84,7 @@ class SignalBase(Spec):
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """The fields of its table, such as ``time``, that it cannot do without."""
+        """The fields of its table that it cannot do without: ``time``, or ``task or request``."""
         return ()
 
     @property
@@ -115,6 +115,16 @@ class SignalBase(Spec):
     @property
     def needs_time_partitions(self) -> str:
         """The option that asks about partitions in time; empty when none does."""
+        return ""
+
+    @property
+    def no_grace(self) -> str:
+        """Why its rule has no grace window; empty when it may have one."""
+        return ""
+
+    @property
+    def needs_all_rows(self) -> str:
+        """Why its table must have no partitions; empty when it may have some."""
         return ""
 
     @property

@@ -44,8 +44,8 @@ class Errors(TalliedSignal):
 
     @property
     def counted_by(self) -> dict[str, Any]:
-        """The segments."""
-        return {"by": self.by}
+        """What an error is, and the segments."""
+        return {"fine": self.fine, "classes": self.classes, "by": self.by}
 
     def sentence(self, asset: str, limit: Limit | None) -> str:
         """What must hold."""

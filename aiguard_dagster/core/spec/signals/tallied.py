@@ -73,3 +73,23 @@ class TalliedSignal(DeltaSignal):
     def counted_by(self) -> dict[str, Any]:
         """The options that decide what is counted; rules that agree in them share one count."""
         return {}
+
+    @property
+    def every_version(self) -> bool:
+        """Whether rows of all versions count, as in a bill, and not the champion's alone."""
+        return False
+
+    @property
+    def count_name(self) -> str:
+        """Names what is counted; kinds that count the same thing share one count."""
+        return self.kind
+
+    @property
+    def on_grid(self) -> bool:
+        """Whether it is counted on the grid of the champion's baseline, and so by its bins."""
+        return False
+
+    @property
+    def looks_back(self) -> timedelta:
+        """How much before the window is read, to check earlier values by what came later."""
+        return timedelta(0)
