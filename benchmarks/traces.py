@@ -2,12 +2,11 @@
 
     python -m benchmarks.traces [1000 10000 100000]
 
-A real server on sqlite, over HTTP; the traces of two weeks, with two rules on each hour. They are
-put into its database at once, for no tick takes part in that; a tick counts all of them. ``first``
-is a tick that has judged
-nothing before: it judges the newest 48 hours. ``hour`` is the tick after one more hour, ``still``
-one when nothing has come, as most are. What Dagster needs to write the evaluations down afterwards
-is not in them, and told apart.
+A real server on sqlite, over HTTP; the traces of three days, all of which a tick counts: two rules
+with windows of a day, judged on the newest 48 hours. They are put into its database at once, for no
+tick takes part in that. ``first`` is a tick that has judged nothing before, ``hour`` the one after
+another hour, ``still`` one when nothing has come, as most are. What Dagster needs to write the
+evaluations down after the tick is told apart. The least of three, for others use the machine too.
 """
 
 import contextlib
@@ -25,19 +24,20 @@ import dagster as dg
 from aiguard_dagster import Guard, MLflowResource, ProfileStore, build_guard_definitions
 from aiguard_dagster.adapters.mlflow.client import connect
 from aiguard_dagster.adapters.mlflow.registry import ModelRegistry
-from aiguard_dagster.adapters.mlflow.traces import Asked, TraceBook
+from aiguard_dagster.adapters.mlflow.traces import Asked, TraceBook, counts
 from aiguard_dagster.testing import Daemon
 from tests.adapters.mlflow.conftest import global_uri
 from tests.mlflow_server import mlflow_server
 from tests.traces import Said, experiment, insert_traces, logged_model
 
 SIZES = (1_000, 10_000, 100_000)
-SPAN, HOUR = timedelta(days=14), timedelta(hours=1)
+SPAN, HOUR = timedelta(days=3), timedelta(hours=1)
+ROUNDS = 3
 START = datetime(2026, 1, 1, tzinfo=UTC)
 ALL = frozenset({"requests", "latency", "tokens", "cost", "feedback"})
 RULES = [
-    {"name": "slow", "signal": {"kind": "latency", "window": "12d"}, "limit": 5_000},
-    {"name": "failing", "signal": {"kind": "errors", "window": "12d"}, "limit": "10%"},
+    {"name": "slow", "signal": {"kind": "latency", "window": "1d"}, "limit": 5_000},
+    {"name": "failing", "signal": {"kind": "errors", "window": "1d"}, "limit": "10%"},
 ]
 QUIET = {"telemetry": {"enabled": False}}
 
@@ -89,6 +89,19 @@ def measure(uri: str, folder: Path, size: int) -> Sequence[str]:
         }
     )
     ModelRegistry(client, guard.model).promote("1", at=START, by="benchmark", why="accepted")
+    rounds = [ticks(guard, uri, folder) for _ in range(ROUNDS)]
+    everything = Asked(
+        start=START, end=START + SPAN, every=HOUR, model=model, pieces=ALL, names=True
+    )
+    start = time.perf_counter()
+    TraceBook(uri, name).read(everything)
+    least = [min(each) for each in zip(*rounds, strict=True)]
+    return [f"{size:,}", *(f"{s:.2f}" for s in [*least, time.perf_counter() - start])]
+
+
+def ticks(guard: Guard, uri: str, folder: Path) -> tuple[float, ...]:
+    """Seconds of a first tick, of writing it down, of one an hour later, and of an idle one."""
+    counts._kept.clear()  # noqa: SLF001 - as in a new process
     clock = Clock()
     with dg.DagsterInstance.local_temp(overrides=QUIET) as instance:
         definitions = build_guard_definitions(
@@ -100,14 +113,7 @@ def measure(uri: str, folder: Path, size: int) -> Sequence[str]:
         daemon = Daemon(definitions, instance)
         first, written = timed(daemon)
         clock.now += HOUR
-        ticks = [first, written, timed(daemon)[0], timed(daemon)[0]]
-    everything = Asked(
-        start=START, end=START + SPAN, every=HOUR, model=model, pieces=ALL, names=True
-    )
-    start = time.perf_counter()
-    TraceBook(uri, name).read(everything)
-    told = [f"{seconds:.2f}" for seconds in [*ticks, time.perf_counter() - start]]
-    return [f"{size:,}", *told]
+        return first, written, timed(daemon)[0], timed(daemon)[0]
 
 
 def timed(daemon: Daemon) -> tuple[float, float]:

@@ -177,7 +177,7 @@ class TracedTable:
             for place in range(round((span.end - span.start) / self.source.every)):
                 parts.setdefault(span.start + place * self.source.every, {})
             for version in self._versions:
-                for bucket, profile in self._of_version(version, span).items():
+                for bucket, profile in self._of_champion(version, span).items():
                     parts[bucket][version or ""] = profile
             if self.source.by_version:
                 for bucket, rows in self._book.totals(self._asked(span, None, ())).items():
@@ -187,6 +187,15 @@ class TracedTable:
                             rows=others, first=None, last=None, columns={}
                         )
         return {bucket: BatchProfile(grid_id="", parts=found) for bucket, found in parts.items()}
+
+    def _of_champion(self, version: str | None, window: Window) -> dict[datetime, Profile]:
+        """One version's traces; an earlier champion that is gone, or unnamed, only has none."""
+        try:
+            return self._of_version(version, window)
+        except AIGuardError:
+            if version in {None, self.champion}:
+                raise
+            return {}
 
     def _of_version(
         self, version: str | None, window: Window, *, every: timedelta | None = None

@@ -210,6 +210,32 @@ def test_traces_of_other_versions_alone_are_told(new_assistant):
     assert told["aiguard/note"].value == "no row of v1 in the window"
 
 
+def test_an_earlier_champion_that_traces_cannot_name_takes_nothing_from_the_new_one(new_assistant):
+    assistant = new_assistant()
+    client = assistant.registry.client
+    run = client.create_run(assistant.experiment).info.run_id
+    client.create_model_version(assistant.name, f"runs:/{run}/model", run)
+    assistant.registry.promote("2", at=START + HOUR, by="ada", why="by hand")
+    assistant.registry.promote("1", at=START + 2 * HOUR, by="ada", why="back again")
+    for hour in range(6):
+        assistant.log(hour)
+    assistant.tick(6)
+    assert assistant.verdicts("slow")[2] == "inconclusive"
+    assert assistant.verdicts("slow")[6] == "ok"
+
+
+def test_a_champion_that_traces_cannot_name_is_an_error_with_a_way_out(new_assistant):
+    assistant = new_assistant()
+    client = assistant.registry.client
+    run = client.create_run(assistant.experiment).info.run_id
+    client.create_model_version(assistant.name, f"runs:/{run}/model", run)
+    assistant.registry.promote("2", at=START + HOUR, by="ada", why="by hand")
+    assistant.log(2)
+    assistant.tick(3)
+    assert assistant.verdicts("slow") == {3: "error"}
+    assert "by_version: false" in assistant.points("slow")[-1].reason
+
+
 def test_all_traces_count_where_the_source_says_so(new_assistant):
     assistant = new_assistant(source={"by_version": False})
     for hour in range(3):
