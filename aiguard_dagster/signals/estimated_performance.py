@@ -73,13 +73,10 @@ def look_at_realised(signal: EstimatedPerformance, found: Reading, seen: Seen) -
     off = sum(each.off for each in checked) / len(checked)
     wrong = [each for each in checked if each.is_wrong(signal.tolerance)]
     newest = checked[0]
-    part = Part(
-        name="checked on earlier windows",
-        value=off,
-        text=f"estimated {newest.estimate.value:.4g}, realised {newest.realised:.4g} in the newest"
-        f" of {len(checked)}; off by {off:.3g} on average",
+    how = (
+        f"estimated {newest.estimate.value:.4g}, realised {newest.realised:.4g} in the newest of"
+        f" {len(checked)} earlier windows; off by {off:.3g} on average"
     )
-    found = replace(found, parts=(*found.parts, part))
     if newest in wrong or 2 * len(wrong) >= len(checked):
         word = "window" if len(checked) == 1 else "windows"
         why = (
@@ -87,8 +84,9 @@ def look_at_realised(signal: EstimatedPerformance, found: Reading, seen: Seen) -
             f" came by more than chance and more than {percent(signal.tolerance)} of it, in all by"
             f" {off:.3g} on average; this one is {found.value:.4g}"
         )
+        part = Part(name="checked on earlier windows", value=off, text=how)
         return replace(_noted(found, [why], interval=interval), value=None, parts=(part,))
-    told.append(f"off by {off:.3g} on average in {len(checked)} earlier windows")
+    told.append(f"checked: {how}")
     return _noted(found, told, interval=interval)
 
 
