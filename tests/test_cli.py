@@ -41,12 +41,11 @@ def test_validate_prints_one_line_for_each_good_guard():
         f"{GOOD[0].parent}/every_data_kind_schemas.yaml: crm: 8 rules, observe",
         f"{GOOD[0].parent}/every_kind.yaml: churn: 7 rules, observe",
         f"{GOOD[0].parent}/fraud_scorer.yaml: fraud_scorer: 6 rules, propose",
-<<<<<<< HEAD
-        f"{GOOD[0].parent}/spend.yaml: spend: 17 rules, enforce",
-        f"{GOOD[0].parent}/use_of_answers.yaml: assistant: 13 rules, enforce",
-=======
+        f"{GOOD[0].parent}/pipeline.yaml: demand_pipeline: 5 rules, observe",
         f"{GOOD[0].parent}/scored.yaml: churn_scores: 10 rules, observe",
->>>>>>> five-b
+        f"{GOOD[0].parent}/spend.yaml: spend: 17 rules, enforce",
+        f"{GOOD[0].parent}/traces.yaml: assistant: 2 rules, observe",
+        f"{GOOD[0].parent}/use_of_answers.yaml: assistant: 13 rules, enforce",
     ]
 
 
