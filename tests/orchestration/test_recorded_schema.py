@@ -6,8 +6,7 @@ import narwhals as nw
 import polars as pl
 import pytest
 
-from aiguard_dagster.core.spec import Rule
-from aiguard_dagster.core.spec import Table
+from aiguard_dagster.core.spec import Rule, Table
 from aiguard_dagster.core.verdicts import Verdict
 from aiguard_dagster.signals.baseline import TableBaseline
 from aiguard_dagster.signals.batch import Batch
