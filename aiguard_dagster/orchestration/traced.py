@@ -204,7 +204,7 @@ class TracedTable:
         rows: dict[datetime, int] = {}
         tallies: dict[datetime, dict[str, Tally]] = {}
         for names in (False, True):
-            mine = {n: s for n, s in self._signals.items() if bool(getattr(s, "by", None)) == names}
+            mine = {n: s for n, s in self._signals.items() if s.by_trace_name == names}
             if not mine:
                 continue
             counts = self._book.read(
@@ -212,7 +212,7 @@ class TracedTable:
             )
             for bucket, found in counts.items():
                 rows[bucket] = found.rows
-                tallies.setdefault(bucket, {}).update(_tallies(mine, found))
+                tallies.setdefault(bucket, {}).update(_tallies(mine, found, bucket))
         return {
             bucket: Profile(rows=n, first=None, last=None, columns={}, tallies=tallies[bucket])
             for bucket, n in rows.items()
@@ -238,8 +238,10 @@ class TracedTable:
         )
 
 
-def _tallies(signals: Mapping[str, TalliedSignal], counts: TraceCounts) -> dict[str, Tally]:
-    return {name: tally_of_traces(signal, counts) for name, signal in signals.items()}
+def _tallies(
+    signals: Mapping[str, TalliedSignal], counts: TraceCounts, bucket: datetime
+) -> dict[str, Tally]:
+    return {name: tally_of_traces(signal, counts, bucket) for name, signal in signals.items()}
 
 
 def _joined(spans: Iterable[Window]) -> list[Window]:

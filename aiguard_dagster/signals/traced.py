@@ -1,16 +1,32 @@
 """What a tracking server counts of traces, and how the kinds' own sums are made of it."""
 
+import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Literal
 
-from aiguard_dagster.core.spec import Errors, Latency, TalliedSignal
+from aiguard_dagster.core.spec import Cost, Errors, Hallucination, Latency, TalliedSignal, Tokens
+from aiguard_dagster.signals.calls import UNNAMED
+from aiguard_dagster.signals.cost_counts import BILLED, UNKNOWN
+from aiguard_dagster.signals.cost_counts import KEYS as COST_KEYS
+from aiguard_dagster.signals.cost_counts import REQUESTS as REQUESTS_OF_COST
+from aiguard_dagster.signals.cost_counts import SUMS as COST_SUMS
 from aiguard_dagster.signals.errors import outcome_of
+from aiguard_dagster.signals.hallucination import SUMS as JUDGED_SUMS
 from aiguard_dagster.signals.log_places import NEGATIVE, ZERO
+from aiguard_dagster.signals.moments import START
 from aiguard_dagster.signals.tallied import segments
+from aiguard_dagster.signals.token_counts import KEYS as TOKEN_KEYS
+from aiguard_dagster.signals.token_counts import OF_CALLS
+from aiguard_dagster.signals.token_counts import SUMS as TOKEN_SUMS
 from aiguard_dagster.stats.quantile_bins import Quantiles, bins_of
-from aiguard_dagster.stats.tally import Tally
+from aiguard_dagster.stats.tally import Tally, tally_of
 
+DAY_LENGTH = timedelta(days=1)
+DOLLARS = "USD"
+"""MLflow prices calls in nothing else."""
 UNFINISHED = frozenset({"IN_PROGRESS", "STATE_UNSPECIFIED"})
 """States of a trace that has no outcome yet."""
 REQUESTS = Tally(keys=("template", "status"), sums=("rows",))
@@ -91,12 +107,102 @@ def latency_of(signal: Latency, counts: TraceCounts) -> Tally:
     return Tally(keys=keys, sums=("rows", "late"), groups=groups)
 
 
+def tokens_of(signal: Tokens, counts: TraceCounts) -> Tally:
+    """As :func:`~aiguard_dagster.signals.token_counts.count_tokens` gives them: a trace is a call.
+
+    Nobody knows how many traces tell what they read from a cache where none has read anything.
+    """
+    del signal
+    rows = []
+    for (name,), sums in counts.tokens.by("template").items():
+        told, into, out = sums["with_tokens"], sums["input_tokens"], sums["output_tokens"]
+        held = sums["cached_tokens"]
+        mine = {
+            "rows": sums["rows"],
+            "input": into,
+            "has_input": told,
+            "output": out,
+            "has_output": told,
+            "total": into + out,
+            "has_total": told,
+            "cached": held,
+            "cacheable": into if held else 0.0,
+            "has_cached": told if held else 0.0,
+        }
+        who = (OF_CALLS, name, UNNAMED, UNNAMED)
+        rows.append((*who, *(mine.get(each, 0.0) for each in TOKEN_SUMS)))
+    return tally_of(TOKEN_KEYS, TOKEN_SUMS, rows)
+
+
+def cost_of(signal: Cost, counts: TraceCounts, bucket: datetime) -> Tally:
+    """As :func:`~aiguard_dagster.signals.cost_counts.count_cost` gives them, in US dollars.
+
+    Calls are steps: which of them were made again is not counted, and neither is which model the
+    tokens are of.
+    """
+    del signal
+    day, steps = str((bucket - START) // DAY_LENGTH), counts.cost.total("calls")
+    of_requests = {"rows": counts.rows, "requests": counts.rows, "steps": steps}
+    groups = [(day, "", "", REQUESTS_OF_COST, of_requests)]
+    for (model,), sums in counts.cost.by("served_by").items():
+        name, priced = model or UNNAMED, sums["priced"]
+        groups += [
+            (day, name, DOLLARS, BILLED, {"rows": priced, "spend": sums["spend"]}),
+            (day, name, DOLLARS, UNKNOWN, {"rows": sums["calls"] - priced}),
+        ]
+    rows = [
+        (*keys, *(mine.get(each, 0.0) for each in COST_SUMS))
+        for *keys, mine in groups
+        if any(mine.values())
+    ]
+    return tally_of(COST_KEYS, COST_SUMS, rows)
+
+
+def hallucination_of(signal: Hallucination, counts: TraceCounts) -> Tally:
+    """As :func:`~aiguard_dagster.signals.hallucination.count_hallucination` gives them.
+
+    The verdict is an assessment's name. Several valid ones of one name on one trace count each.
+    """
+    found = dict.fromkeys(JUDGED_SUMS, 0.0)
+    found["rows"] = float(counts.rows)
+    for (name, value), (rows,) in counts.feedback.groups.items():
+        if name == signal.verdict:
+            found[_meaning(signal, value)] += rows
+    return tally_of(("judge",), JUDGED_SUMS, [("", *found.values())])
+
+
+def _meaning(signal: Hallucination, text: str) -> str:
+    """What an assessment's value says, which is written as JSON."""
+    value = json.loads(text)
+    if value is None:
+        return "failed"
+    if signal.of_scores:
+        if isinstance(value, str | bool | list | dict) or not math.isfinite(value):
+            return "strange"
+        low = signal.below is not None and value < signal.below
+        high = signal.above is not None and value > signal.above
+        return "wrong" if low or high else "right"
+    word = (value if isinstance(value, str) else json.dumps(value)).lower()
+    meanings: tuple[Literal["wrong", "right", "failed"], ...] = ("wrong", "right", "failed")
+    return next((each for each in meanings if word in signal.words(each)), "strange")
+
+
 TRACED: Mapping[type[TalliedSignal], Callable[[Any, TraceCounts], Tally]] = {
     Errors: errors_of,
+    Hallucination: hallucination_of,
     Latency: latency_of,
+    Tokens: tokens_of,
 }
 
 
-def tally_of_traces(signal: TalliedSignal, counts: TraceCounts) -> Tally:
-    """A kind's own sums, as its counter gives them for a table of rows."""
+def tally_of_traces(signal: TalliedSignal, counts: TraceCounts, bucket: datetime) -> Tally:
+    """A kind's own sums, as its counter gives them for a table of rows.
+
+    Args:
+        signal: The kind.
+        counts: What was counted of traces.
+        bucket: When the span of time began that they are of.
+    """
+    if isinstance(signal, Cost):
+        return cost_of(signal, counts, bucket)
     return TRACED[type(signal)](signal, counts)

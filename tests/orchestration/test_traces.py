@@ -347,3 +347,35 @@ def test_a_check_on_traces_run_by_hand_judges_the_newest_hour(new_assistant):
     assistant.now = START + 3 * HOUR
     run_checks(assistant, check_key(assistant.guard, assistant.guard.rules[0]))
     assert assistant.verdicts("slow") == {3: "ok"}
+
+
+def test_spend_tokens_and_judgements_are_measured_on_traces_too(new_assistant):
+    few = {"table": "traffic", "window": "1h", "min_samples": 10, "min_coverage": "40%"}
+    rules = [
+        {"name": "spend", "signal": {"kind": "cost", **few}, "limit": 100},
+        {"name": "size", "signal": {"kind": "tokens", **few}, "limit": 1_000},
+        {
+            "name": "wrong",
+            "signal": {"kind": "hallucination", "verdict": "judge", **few},
+            "limit": "10%",
+        },
+    ]
+    assistant = new_assistant(rules=rules)
+    assistant.log(0, tokens=(300, 40), calls=[("gpt", 0.03)], feedback=[("judge", "yes")])
+    assistant.log(1, calls=[("gpt", None)], feedback=[("judge", None)])
+    assistant.tick(2)
+    first, second = (assistant.points("spend")[at] for at in (-2, -1))
+    assert (first.value, first.n) == (pytest.approx(20.0), 60)
+    assert (second.value, second.n) == (pytest.approx(10.0), 30)
+    assert assistant.points("size")[-2].value == pytest.approx((340 + 120) / 2)
+    assert assistant.verdicts("wrong") == {1: "breach", 2: "inconclusive"}
+
+
+def test_a_bill_that_falls_because_prices_are_unknown_is_no_saving(new_assistant):
+    signal = {"kind": "cost", "table": "traffic", "window": "1h", "min_samples": 10}
+    assistant = new_assistant(rules=[{"name": "spend", "signal": signal, "limit": 100}])
+    assistant.log(0)
+    assistant.log(1, calls=[("new-model", None)])
+    assistant.tick(2)
+    assert assistant.verdicts("spend") == {1: "ok", 2: "inconclusive"}
+    assert "only 50% of 80% coverage" in assistant.points("spend")[-1].reason

@@ -108,7 +108,8 @@ def _table(guard: Guard, rule: Rule, path: str) -> Iterator[Found]:
     source = guard.tables[name].traces
     if source is not None and not rule.signal.of_runs:
         yield from _traces(rule, source, f"{path}.signal")
-        return
+        if rule.signal.kind not in KINDS_OF_TRACES:
+            return
     yield from _columns(guard, rule, path)
 
 
@@ -140,11 +141,12 @@ def _columns(guard: Guard, rule: Rule, path: str) -> Iterator[Found]:
             yield (f"{path}.signal.table", what, hint)
         elif not any(getattr(guard.tables[name], either) for either in column.split(" or ")):
             named = {"row_key": "key"}.get(column, column)
-            yield (
-                f"{path}.signal.table",
-                f"{rule.signal.kind} needs the {named} column of {name!r}, which names none",
-                f"add {named.partition(' or ')[0]}: and the column's name to tables.{name}.",
-            )
+            what = f"{rule.signal.kind} needs the {named} column of {name!r}, which names none"
+            hint = f"add {named.partition(' or ')[0]}: and the column's name to tables.{name}."
+            if guard.tables[name].traces:
+                what = f"{rule.signal.kind} needs the {named}, which traces do not tell"
+                hint = "use a table of rows for it."
+            yield (f"{path}.signal.table", what, hint)
 
 
 def _traces(rule: Rule, source: TraceSource, path: str) -> Iterator[Found]:
@@ -155,6 +157,8 @@ def _traces(rule: Rule, source: TraceSource, path: str) -> Iterator[Found]:
         hint = f"on traces there are {', '.join(KINDS_OF_TRACES)}; use a table of rows for others."
         yield (f"{path}.table", what, hint)
         return
+    for below, what, hint in signal.off_traces(by_version=source.by_version):
+        yield (f"{path}.{below}", what, hint)
     name = TRACE_COLUMNS["template"]
     if others := [column for column in getattr(signal, "by", None) or () if column != name]:
         what = f"traces are not counted by {others[0]}"

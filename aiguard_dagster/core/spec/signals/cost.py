@@ -11,7 +11,7 @@ from aiguard_dagster.core.spec.limits import Limit
 from aiguard_dagster.core.spec.prices import Price
 from aiguard_dagster.core.spec.signals.base import Columns, Found, Layer, Limits
 from aiguard_dagster.core.spec.signals.errors import FINE
-from aiguard_dagster.core.spec.signals.tallied import TalliedSignal
+from aiguard_dagster.core.spec.signals.tallied import TalliedSignal, TracePiece
 from aiguard_dagster.core.spoken import bound, span
 
 ACCEPTED = ("accepted", "true", "1")
@@ -30,6 +30,7 @@ class Cost(TalliedSignal):
 
     layer: ClassVar[Layer] = Layer.USE
     counted: ClassVar[str] = "predictions"
+    traced: ClassVar[frozenset[TracePiece]] = frozenset({"requests", "cost"})
     kind: Literal["cost"] = "cost"
     table: str = "predictions"
     """One of the guard's tables."""
@@ -74,6 +75,15 @@ class Cost(TalliedSignal):
     def counted_by(self) -> dict[str, Any]:
         """What counts as accepted and as failed; prices are applied to what was counted."""
         return {"accepts": self.accepts, "fine": self.fine}
+
+    def off_traces(self, *, by_version: bool) -> Iterator[Found]:
+        """Prices of tokens, for those of each model are not counted; and some versions' bill."""
+        if self.prices:
+            what = "of traces the tokens of each model are not counted"
+            yield ("prices", what, "leave them out: MLflow prices the calls.")
+        if self.every_version and by_version:
+            what = "a bill of days and months is all versions', and these traces count by version"
+            yield ("per", what, "give the source by_version: false.")
 
     @property
     def every_version(self) -> bool:

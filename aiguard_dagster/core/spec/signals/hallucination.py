@@ -8,7 +8,7 @@ from pydantic import Field
 from aiguard_dagster.core.spec.base import Column
 from aiguard_dagster.core.spec.limits import Limit
 from aiguard_dagster.core.spec.signals.base import Columns, Found, Layer, Limits
-from aiguard_dagster.core.spec.signals.tallied import TalliedSignal
+from aiguard_dagster.core.spec.signals.tallied import TalliedSignal, TracePiece
 from aiguard_dagster.core.spoken import bound, joined, span
 
 Trait = Literal["hallucination", "groundedness", "refusal", "toxicity"]
@@ -39,6 +39,7 @@ class Hallucination(TalliedSignal):
 
     layer: ClassVar[Layer] = Layer.MODEL
     counted: ClassVar[str] = "judged answers"
+    traced: ClassVar[frozenset[TracePiece]] = frozenset({"requests", "feedback"})
     kind: Literal["hallucination"] = "hallucination"
     table: str = "predictions"
     """One of the guard's tables."""
@@ -103,6 +104,15 @@ class Hallucination(TalliedSignal):
         usual = {"wrong": WRONG[self.of], "right": RIGHT[self.of], "failed": self.failed}
         own = {"wrong": self.wrong, "right": self.right, "failed": None}
         return [word.lower() for word in own[meaning] or usual[meaning]]
+
+    def off_traces(self, *, by_version: bool) -> Iterator[Found]:
+        """Who else judged the same answer, and segments."""
+        del by_version
+        for option in ("human", "judge", "by", "min_agreement"):
+            if getattr(self, option) is not None:
+                what = "of traces assessments are counted by name and value, and by nothing else"
+                hint = "leave it out; on traces verdict: is the name of an assessment."
+                yield (option, what, hint)
 
     def problems(self) -> Iterator[Found]:
         """Words with two meanings, scores with two, and an agreement with nobody."""

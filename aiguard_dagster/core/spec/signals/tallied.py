@@ -1,12 +1,13 @@
 """Base of the kinds that are measured from sums by group."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema
 
 from aiguard_dagster.core.durations import format_duration, parse_duration
-from aiguard_dagster.core.spec.signals.base import DeltaSignal
+from aiguard_dagster.core.spec.signals.base import DeltaSignal, Found
 from aiguard_dagster.core.words import shown, with_hint
 
 FIRST_PATTERN = r"^\s*first\s+\d+(?:\.\d+)?\s*[smhdw]\s*$"
@@ -58,6 +59,16 @@ class TalliedSignal(DeltaSignal):
     baseline: FirstDays | None = None
     """``first 14d`` compares with the champion's own first days in production, where they are the
     only honest reference; with what was recorded at its acceptance when left out."""
+
+    @property
+    def by_trace_name(self) -> bool:
+        """Whether traces must be told apart by their names."""
+        return bool(getattr(self, "by", None))
+
+    def off_traces(self, *, by_version: bool) -> Iterator[Found]:
+        """What of it traces cannot tell: path below the signal, what is wrong, hint."""
+        del by_version
+        return iter(())
 
     @property
     def of_runs(self) -> bool:

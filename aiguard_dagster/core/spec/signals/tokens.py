@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Literal
 
 from aiguard_dagster.core.spec.limits import Limit
 from aiguard_dagster.core.spec.signals.base import Count, Found, Layer, Limits
-from aiguard_dagster.core.spec.signals.tallied import TalliedSignal
+from aiguard_dagster.core.spec.signals.tallied import TalliedSignal, TracePiece
 from aiguard_dagster.core.spoken import bound, span
 from aiguard_dagster.core.verdicts import Direction
 
@@ -34,6 +34,7 @@ class Tokens(TalliedSignal):
 
     layer: ClassVar[Layer] = Layer.USE
     counted: ClassVar[str] = "calls"
+    traced: ClassVar[frozenset[TracePiece]] = frozenset({"requests", "tokens"})
     kind: Literal["tokens"] = "tokens"
     table: str = "predictions"
     """One of the guard's tables."""
@@ -84,6 +85,18 @@ class Tokens(TalliedSignal):
     def counted_by(self) -> dict[str, Any]:
         """The size."""
         return {"size": self.size}
+
+    @property
+    def by_trace_name(self) -> bool:
+        """Always: names are the templates that tokens are explained by."""
+        return True
+
+    def off_traces(self, *, by_version: bool) -> Iterator[Found]:
+        """What is about single calls and prompts."""
+        del by_version
+        if self.of in {"growth", "over"}:
+            what = f"of traces only sums of tokens are counted, and {self.of} is not told by them"
+            yield ("of", what, "choose total, input, output or cached, or use a table of rows.")
 
     def problems(self) -> Iterator[Found]:
         """``over`` is over something, and nothing else is."""
