@@ -7,10 +7,7 @@ from dataclasses import dataclass
 
 from aiguard_dagster.stats.log_bins import NUDGE, PER_DECADE
 
-RANKS = (
-    *(0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9),
-    *(0.925, 0.95, 0.97, 0.98, 0.99, 0.995, 0.999, 1.0),
-)
+RANKS = (0.0, 0.1, 0.25, 0.4, 0.5, 0.6, 0.75, 0.9, 0.95, 0.975, 0.99, 0.995, 1.0)
 """Ranks that quantiles are asked for: closer together where limits are, and with both ends."""
 SMALLEST = 1.0
 """Times are whole numbers: between 0 and the next quantile none is less."""

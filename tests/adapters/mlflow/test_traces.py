@@ -134,7 +134,9 @@ def test_an_older_server_and_a_newer_one_give_the_same_tallies(server, thousands
             Errors(table="t", window=HOUR, by=("trace_name",) if names else None),
         ):
             if bool(signal.by) == names:
-                assert tally_of_traces(signal, counted) == tally_of_traces(signal, read)
+                assert tally_of_traces(signal, counted, bucket) == tally_of_traces(
+                    signal, read, bucket
+                )
 
 
 def test_what_the_server_counts_is_what_was_logged(server, thousands):
