@@ -1,7 +1,7 @@
 """From a window's sums and the baseline's to a measurement, for all kinds that are tallied."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cached_property
 from typing import Any
@@ -26,6 +26,8 @@ from aiguard_dagster.stats.profile import Profile
 from aiguard_dagster.stats.tally import Tally, merge_tallies
 
 DAY = timedelta(days=1)
+DIGITS = 12
+"""Significant digits of a value, and of its limit."""
 
 
 @dataclass(frozen=True, kw_only=True)  # Slots would leave no place for what is derived.
@@ -109,7 +111,7 @@ def measure_tallied(
         found = kind.look(signal, found, seen)
     share = rows / (rows + missing) if rows + missing else 0.0
     measurement = Measurement(
-        value=found.value,
+        value=None if found.value is None else _steady(found.value),
         n=found.n,
         window=current.window,
         as_of=current.window.end,
@@ -118,7 +120,16 @@ def measure_tallied(
         note=found.note,
         interval=found.interval,
     )
-    return measurement, threshold_of(signal, limit, found, reference)
+    threshold = threshold_of(signal, limit, found, reference)
+    return measurement, replace(threshold, value=_steady(threshold.value))
+
+
+def _steady(value: float) -> float:
+    """A value without the digits that depend on the order in which floats were summed.
+
+    What lies on its limit must not cross it.
+    """
+    return float(f"{value:.{DIGITS}g}")
 
 
 def _read(

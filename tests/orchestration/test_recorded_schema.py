@@ -61,5 +61,5 @@ def test_a_crash_is_told_by_its_kind_and_place_and_never_quotes_a_row():
         int("Ms Secret")
     except ValueError as error:
         told = place_of(error)
-    assert told.endswith("_quotes_a_row, test_recorded_schema.py:62")
+    assert told.endswith("_quotes_a_row, test_recorded_schema.py:61")
     assert "Secret" not in told

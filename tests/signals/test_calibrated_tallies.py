@@ -52,7 +52,6 @@ def found():
         recorded_at=datetime(2012, 6, 1, tzinfo=UTC),
         tables={"predictions": TableBaseline(grid=grid, days=days, types={})},
         metrics={},
-        cost_per_1000=None,
     )
     return {each.rule.name: each for each in calibrate_guard(GUARD, baseline)}
 
