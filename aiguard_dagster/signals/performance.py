@@ -18,7 +18,6 @@ from aiguard_dagster.core.spec.signals.performance import (
 from aiguard_dagster.core.spoken import percent
 from aiguard_dagster.signals.batch import Batch, Frame, require
 from aiguard_dagster.signals.scored import (
-    class_of,
     count_scores,
     number_of,
     outside_note,
@@ -32,6 +31,7 @@ from aiguard_dagster.signals.tallied import (
     Kind,
     Reading,
     Seen,
+    class_of,
     segments,
     text_of,
 )

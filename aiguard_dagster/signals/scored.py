@@ -12,7 +12,7 @@ from aiguard_dagster.core.words import with_hint
 from aiguard_dagster.signals.batch import Batch, require
 from aiguard_dagster.signals.bins import bin_of
 from aiguard_dagster.signals.columns import family_of, is_void, plain, type_of
-from aiguard_dagster.signals.tallied import PART, Counted, segments, text_of
+from aiguard_dagster.signals.tallied import PART, Counted, class_of, segments, text_of
 from aiguard_dagster.stats.scores import (
     COARSE,
     LEAST,
@@ -33,22 +33,6 @@ SUMS = ("rows", "score", "square", "loss_if_hit", "loss_if_missed")
 none did."""
 Numbers = NDArray[np.float64]
 Where = Mapping[str, str]
-
-
-def class_of(batch: Batch, name: str) -> nw.Expr:
-    """A class as text, the same for 1, 1.0 and true; null where there is none.
-
-    Raises:
-        MeasurementError: The column is gone.
-    """
-    value, dtype = plain(batch, name), type_of(batch, name)
-    if not (dtype.is_float() or dtype.is_decimal()):
-        return value.cast(nw.String)
-    value = value.cast(nw.Float64)
-    fits = value.is_finite() & (value.abs() < 2.0**53)
-    whole = nw.when(fits).then(value).otherwise(nw.lit(0.0)).floor()
-    short = whole.cast(nw.Int64).cast(nw.String)
-    return nw.when(fits & (value == whole)).then(short).otherwise(value.cast(nw.String))
 
 
 def number_of(batch: Batch, name: str, *, role: str) -> nw.Expr:

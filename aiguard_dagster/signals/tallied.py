@@ -16,7 +16,7 @@ import narwhals as nw
 from aiguard_dagster.core.spec import Table, TalliedSignal
 from aiguard_dagster.core.verdicts import Part, Unit
 from aiguard_dagster.signals.batch import Batch, Frame
-from aiguard_dagster.signals.columns import known, plain
+from aiguard_dagster.signals.columns import known, plain, type_of
 from aiguard_dagster.signals.window import WindowProfiles
 from aiguard_dagster.stats.tally import Tally
 
@@ -146,14 +146,29 @@ def tally_name(signal: TalliedSignal, table: Table) -> str:
     return f"{signal.count_name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
-def text_of(batch: Batch, name: str) -> nw.Expr:
-    """A column as text; no value is empty, and 2.0 is ``2`` where all numbers are whole.
+def class_of(batch: Batch, name: str) -> nw.Expr:
+    """A value as text, the same for 1 and 1.0: pandas has no whole numbers beside nulls.
 
     Raises:
         MeasurementError: The column is gone.
     """
-    value = plain(batch, name)
-    return value.cast(nw.String).fill_null("")
+    value, dtype = plain(batch, name), type_of(batch, name)
+    if not (dtype.is_float() or dtype.is_decimal()):
+        return value.cast(nw.String)
+    value = value.cast(nw.Float64)
+    fits = value.is_finite() & (value.abs() < 2.0**53)
+    whole = nw.when(fits).then(value).otherwise(nw.lit(0.0)).floor()
+    short = whole.cast(nw.Int64).cast(nw.String)
+    return nw.when(fits & (value == whole)).then(short).otherwise(value.cast(nw.String))
+
+
+def text_of(batch: Batch, name: str) -> nw.Expr:
+    """A column as text; no value is empty.
+
+    Raises:
+        MeasurementError: The column is gone.
+    """
+    return class_of(batch, name).fill_null("")
 
 
 def rows_where(condition: nw.Expr) -> nw.Expr:

@@ -45,6 +45,12 @@ def test_what_is_fine_may_be_said_otherwise_even_in_numbers():
     assert read(errors(fine=("200", "201")), TABLE, rows).value == 0.25
 
 
+def test_numbers_beside_nulls_are_the_same_numbers_in_pandas():
+    rows = frame(status=[200, 200, None, 500]).to_pandas()
+    found = read(errors(fine=("200",)), TABLE, rows)
+    assert (found.value, found.coverage) == (pytest.approx(1 / 3), 0.75)
+
+
 def test_requests_of_no_known_status_lower_the_coverage_and_are_no_success():
     rows = frame(status=["ok", "timeout", None, None])
     found = read(errors(), TABLE, rows)
