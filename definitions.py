@@ -10,8 +10,9 @@ from examples.assistant.pipeline import assistant
 from examples.bike_demand.serving import champion_predictions
 from examples.bike_demand.settings import FEATURES, MODEL
 from examples.bike_demand.training import rentals, train_version
-from examples.home import GUARDS, HOME, TRACKING_URI, example_clock
+from examples.home import GUARDS, HOME, example_clock
 from examples.storage import STORAGE
+from examples.tracking import TRACKING_URI
 
 DAYS = dg.DailyPartitionsDefinition(start_date="2011-01-01", end_date="2013-01-01")
 GUARD = load_guards(GUARDS / "bike_demand.yaml")[0]

@@ -11,7 +11,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 HOME = Path(os.environ.get("AIGUARD_EXAMPLE_HOME", ROOT / ".demo"))
-TRACKING_URI = os.environ.get("MLFLOW_TRACKING_URI", f"sqlite:///{HOME / 'mlflow.db'}")
 GUARDS = ROOT / "guards"
 DAGSTER_YAML = """\
 telemetry:

@@ -11,7 +11,9 @@ def main() -> int:
     """Start Dagster's UI and daemon on the examples' own folder."""
     home = HOME / "dagster"
     if not (HOME / "mlflow.db").exists():
-        print("Nothing to show yet: run `make demo` or `make demo-assistant` first for the history.")
+        print(
+            "Nothing to show yet: run `make demo` or `make demo-assistant` first for the history."
+        )
     home.mkdir(parents=True, exist_ok=True)
     if not (home / "dagster.yaml").exists():
         (home / "dagster.yaml").write_text(DAGSTER_YAML)

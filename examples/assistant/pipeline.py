@@ -6,8 +6,9 @@ import polars as pl
 from aiguard_dagster import MLflowResource, ProfileStore, build_guard_definitions, load_guards
 from examples.assistant.settings import BASELINE_START, DAY, LAST
 from examples.assistant.traffic import feedback, requests
-from examples.home import GUARDS, HOME, TRACKING_URI, example_clock
+from examples.home import GUARDS, HOME, example_clock
 from examples.storage import STORAGE
+from examples.tracking import TRACKING_URI
 
 DAYS = dg.DailyPartitionsDefinition(
     start_date=f"{BASELINE_START:%Y-%m-%d}", end_date=f"{LAST + DAY:%Y-%m-%d}"

@@ -21,7 +21,8 @@ from examples.assistant.pipeline import GUARD, daily
 from examples.assistant.settings import BASELINE_START, DAY, FIRST, LAST, MODEL, SERVED_BY
 from examples.assistant.traced import log_traces
 from examples.assistant.traffic import feedback, requests
-from examples.home import TRACKING_URI, clock_at
+from examples.home import clock_at
+from examples.tracking import TRACKING_URI
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import dagster as dg
 import polars as pl
 
 from aiguard_dagster.adapters.dagster.history import StoredEvaluation
@@ -11,7 +12,7 @@ from examples.assistant.replay import Replay
 from examples.assistant.settings import BASELINE_START, DAY, FIRST, LAST, STRETCH, SWITCH
 from examples.assistant.traced import traces_on_server
 from examples.assistant.traffic import feedback, requests
-from examples.home import TRACKING_URI
+from examples.tracking import TRACKING_URI
 
 Json = dict[str, Any]
 
@@ -40,7 +41,7 @@ def evaluation(rule: str, stored: StoredEvaluation) -> Json:
     """One verdict with all that explains it."""
     point, told = stored.point, stored.metadata
     plain = {key: value.value for key, value in told.items()}
-    parts = plain.get("aiguard/columns")
+    parts = told.get("aiguard/columns")
     ends = (plain.get("aiguard/interval_low"), plain.get("aiguard/interval_high"))
     return {
         "day": f"{point.as_of - DAY:%Y-%m-%d}",
@@ -53,7 +54,10 @@ def evaluation(rule: str, stored: StoredEvaluation) -> Json:
         "interval": None if None in ends else ends,
         "parts": [
             {"name": part["column"], "value": part["value"], "text": part["what"]}
-            for part in (record.data for record in (parts or ()))
+            for part in (
+                record.data
+                for record in (parts.records if isinstance(parts, dg.TableMetadataValue) else ())
+            )
         ],
         "note": plain.get("aiguard/note") or "",
         "reason": point.reason,

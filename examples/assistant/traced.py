@@ -7,7 +7,7 @@ import polars as pl
 
 from examples.assistant.settings import MODEL
 from examples.assistant.traffic import feedback
-from examples.home import TRACKING_URI
+from examples.tracking import TRACKING_URI
 
 WORKERS = "8"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -56,7 +56,9 @@ def traces_on_server() -> pl.DataFrame:
             max_results=500,
             page_token=token,
         )
-        found += [(t.info.request_time, t.info.state.value, t.info.execution_duration) for t in page]
+        found += [
+            (t.info.request_time, t.info.state.value, t.info.execution_duration) for t in page
+        ]
         token = page.token
         if not token:
             return pl.DataFrame(found, schema=["began_ms", "state", "took_ms"], orient="row")

@@ -19,7 +19,8 @@ from aiguard_dagster.orchestration.rollback import (
     rollback_job_name,
 )
 from aiguard_dagster.testing import Daemon
-from examples.home import TRACKING_URI, clock_at
+from examples.home import clock_at
+from examples.tracking import TRACKING_URI
 
 FIRST, LAST = datetime(2012, 8, 15, tzinfo=UTC), datetime(2012, 12, 31, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from examples.bike_demand.settings import FEATURES, MODEL
-from examples.home import TRACKING_URI
+from examples.tracking import TRACKING_URI
 
 
 @lru_cache(maxsize=4)

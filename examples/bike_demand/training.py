@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from aiguard_dagster import Guard, record_baseline
 from examples.bike_demand.settings import DATA, FEATURES, MODEL
-from examples.home import HOME, TRACKING_URI
+from examples.home import HOME
+from examples.tracking import TRACKING_URI
 
 FOLDS = 5
 TREES = "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"
