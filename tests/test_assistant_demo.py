@@ -27,7 +27,7 @@ def story(tmp_path_factory):
         check=False,
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert "a minute of the published traffic is a day" in " ".join(ended.stdout.split())
+    assert "a minute of the published traffic is a day here" in " ".join(ended.stdout.split())
     return json.loads(file.read_text())
 
 

@@ -44,7 +44,7 @@ def main(json_file: Path | None) -> None:
         "[bold]assistant[/]: 24 days of a generative assistant, one guard"
         f"\n[dim]Dagster on sqlite and a server of MLflow in {HOME}[/]"
         "\n[dim]Real tokens, decisions and judgements. Time is stretched: a minute of the published"
-        " traffic is a day,\nand the switch from conversations to code is ours.[/]"
+        "\ntraffic is a day here. The switch from conversations to code is ours.[/]"
     )
     with ExitStack() as stack:
         stack.enter_context(quiet())

@@ -9,7 +9,7 @@ from examples.assistant.settings import MODEL
 from examples.assistant.traffic import feedback
 from examples.tracking import TRACKING_URI
 
-WORKERS = "8"
+WORKERS = "4"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 
