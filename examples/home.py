@@ -27,7 +27,7 @@ def prepare_home(example: str) -> None:
     The history of another example stays, for ``make ui`` to show both.
     """
     mark = HOME / f"{example}.played"
-    if mark.exists() or not (HOME / "dagster" / "dagster.yaml").exists():
+    if mark.exists() or not any(HOME.glob("*.played")):
         shutil.rmtree(HOME, ignore_errors=True)
     (HOME / "dagster").mkdir(parents=True, exist_ok=True)
     (HOME / "dagster" / "dagster.yaml").write_text(DAGSTER_YAML)
