@@ -6,7 +6,7 @@ import dagster as dg
 import polars as pl
 
 from aiguard_dagster import MLflowResource, ProfileStore, build_guard_definitions, load_guards
-from examples.assistant.pipeline import assistant
+from examples.assistant import pipeline as assistant
 from examples.bike_demand.serving import champion_predictions
 from examples.bike_demand.settings import FEATURES, MODEL
 from examples.bike_demand.training import rentals, train_version
@@ -84,17 +84,18 @@ daily = dg.define_asset_job(
     ),
 )
 
-bikes = build_guard_definitions(
-    guards=[GUARD],
-    definitions=dg.Definitions(
-        assets=[hourly_rentals, hourly_features, demand_predictions],
-        jobs=[daily, train_bike_demand],
-        schedules=[dg.build_schedule_from_partitioned_job(daily)],
-        resources={"io_manager": STORAGE},
+defs = dg.Definitions.merge(
+    build_guard_definitions(
+        guards=[GUARD],
+        definitions=dg.Definitions(
+            assets=[hourly_rentals, hourly_features, demand_predictions],
+            jobs=[daily, train_bike_demand],
+            schedules=[dg.build_schedule_from_partitioned_job(daily)],
+            resources={"io_manager": STORAGE},
+        ),
+        mlflow=MLflowResource(tracking_uri=TRACKING_URI),
+        profiles=ProfileStore(path=str(HOME / "profiles")),
+        clock=example_clock,
     ),
-    mlflow=MLflowResource(tracking_uri=TRACKING_URI),
-    profiles=ProfileStore(path=str(HOME / "profiles")),
-    clock=example_clock,
+    assistant.defs,
 )
-
-defs = dg.Definitions.merge(bikes, assistant)

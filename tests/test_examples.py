@@ -18,8 +18,10 @@ def folder(tmp_path, monkeypatch):
 
 
 def test_both_examples_are_in_one_code_location_each_with_its_guard_and_sensors():
-    from definitions import defs
+    import definitions
 
+    defs = definitions.defs
+    assert [n for n, v in vars(definitions).items() if isinstance(v, dg.Definitions)] == ["defs"]
     graph = defs.resolve_asset_graph()
     names = {
         "bike_demand": ("hourly_features", "demand_predictions"),

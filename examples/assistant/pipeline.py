@@ -54,7 +54,7 @@ daily = dg.define_asset_job(
     ),
 )
 
-assistant = build_guard_definitions(
+defs = build_guard_definitions(
     guards=[GUARD],
     definitions=dg.Definitions(
         assets=[assistant_logs, assistant_requests, assistant_feedback],
