@@ -128,7 +128,9 @@ def test_hallucination_is_told_with_its_interval_and_the_share_that_was_judged(s
     assert low < found["value"] < high
     assert "95% interval" in found["reason"]
     assert found["coverage"] == pytest.approx(0.25, abs=0.02)
-    assert any(part["name"] == "judge human" for part in found["parts"])
+    told = {part["name"]: part["text"] for part in found["parts"]}
+    assert f"of {found['n']:,} judged answers" in told["template code"]
+    assert f"of {found['n']:,}, 95% interval" in told["judge human"]
 
 
 def test_traces_come_back_from_a_real_server_as_they_were_logged(story):

@@ -1,5 +1,6 @@
 """The assistant's own log: each suggestion that was shown, as an MLflow trace."""
 
+import logging
 import os
 from datetime import UTC, datetime, timedelta
 
@@ -23,6 +24,7 @@ def log_traces(start: datetime, end: datetime, *, model_id: str) -> int:
     import mlflow
     from mlflow.entities import SpanType
 
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
     os.environ["MLFLOW_ENABLE_ASYNC_TRACE_LOGGING"] = "true"
     os.environ["MLFLOW_ASYNC_TRACE_LOGGING_MAX_WORKERS"] = WORKERS
     mlflow.set_tracking_uri(TRACKING_URI)
