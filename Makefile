@@ -9,7 +9,7 @@ export DAGSTER_TELEMETRY_ENABLED ?= false
 export MLFLOW_DISABLE_TELEMETRY ?= true
 export GX_ANALYTICS_ENABLED ?= false
 
-.PHONY: setup demo ui test test-spark check lock bench clean
+.PHONY: setup demo demo-assistant ui test test-spark check lock bench clean
 .DELETE_ON_ERROR:
 
 setup: $(STAMP)
@@ -23,8 +23,11 @@ $(STAMP): requirements.lock pyproject.toml
 demo: $(STAMP)
 	$(RUN) -m examples.bike_demand.demo $(if $(JSON),--json "$(JSON)")
 
+demo-assistant: $(STAMP)
+	$(RUN) -m examples.assistant.demo $(if $(JSON),--json "$(JSON)")
+
 ui: $(STAMP)
-	$(RUN) -m examples.bike_demand.ui $(if $(PORT),-p $(PORT))
+	$(RUN) -m examples.ui $(if $(PORT),-p $(PORT))
 
 test: $(STAMP)
 	$(RUN) -m pytest -n 2 --dist loadfile -m "not spark"

@@ -1,4 +1,4 @@
-"""The runnable example: a bike-rental forecast in daily partitions, under guard."""
+"""The runnable examples under guard: a bike-rental forecast, and a generative assistant."""
 
 from datetime import datetime
 
@@ -6,16 +6,13 @@ import dagster as dg
 import polars as pl
 
 from aiguard_dagster import MLflowResource, ProfileStore, build_guard_definitions, load_guards
+from examples.assistant import pipeline as assistant
 from examples.bike_demand.serving import champion_predictions
-from examples.bike_demand.settings import (
-    FEATURES,
-    GUARDS,
-    HOME,
-    MODEL,
-    TRACKING_URI,
-    example_clock,
-)
+from examples.bike_demand.settings import FEATURES, MODEL
 from examples.bike_demand.training import rentals, train_version
+from examples.home import GUARDS, HOME, example_clock
+from examples.storage import STORAGE
+from examples.tracking import TRACKING_URI
 
 DAYS = dg.DailyPartitionsDefinition(start_date="2011-01-01", end_date="2013-01-01")
 GUARD = load_guards(GUARDS / "bike_demand.yaml")[0]
@@ -87,15 +84,18 @@ daily = dg.define_asset_job(
     ),
 )
 
-defs = build_guard_definitions(
-    guards=[GUARD],
-    definitions=dg.Definitions(
-        assets=[hourly_rentals, hourly_features, demand_predictions],
-        jobs=[daily, train_bike_demand],
-        schedules=[dg.build_schedule_from_partitioned_job(daily)],
-        resources={"io_manager": dg.FilesystemIOManager(base_dir=str(HOME / "assets"))},
+defs = dg.Definitions.merge(
+    build_guard_definitions(
+        guards=[GUARD],
+        definitions=dg.Definitions(
+            assets=[hourly_rentals, hourly_features, demand_predictions],
+            jobs=[daily, train_bike_demand],
+            schedules=[dg.build_schedule_from_partitioned_job(daily)],
+            resources={"io_manager": STORAGE},
+        ),
+        mlflow=MLflowResource(tracking_uri=TRACKING_URI),
+        profiles=ProfileStore(path=str(HOME / "profiles")),
+        clock=example_clock,
     ),
-    mlflow=MLflowResource(tracking_uri=TRACKING_URI),
-    profiles=ProfileStore(path=str(HOME / "profiles")),
-    clock=example_clock,
+    assistant.defs,
 )

@@ -52,12 +52,18 @@ class LiveTable(Protocol):
 
 
 def content_mark(*profiles: BatchProfile) -> str:
-    """A digest of what was counted."""
+    """A digest of what was counted; 20 and 20.0 are the same, for a server tells either."""
     told = [
         [
             version,
             part.rows,
-            [(name, sorted(tally.groups.items())) for name, tally in sorted(part.tallies.items())],
+            [
+                (
+                    name,
+                    [(key, list(map(float, sums))) for key, sums in sorted(tally.groups.items())],
+                )
+                for name, tally in sorted(part.tallies.items())
+            ],
         ]
         for profile in profiles
         for version, part in sorted(profile.parts.items())

@@ -67,7 +67,15 @@ def read_hallucination(signal: Hallucination, now: Tally, before: Tally | None) 
     doubted = _doubted(signal, agreed)
     value = wrong / judged if judged and not doubted else None
     parts = (
-        *worst_segments(signal.by or (), now, before, _share, show=percent),
+        *worst_segments(
+            signal.by or (),
+            now,
+            before,
+            _share,
+            show=percent,
+            among=("wrong", "right"),
+            called="judged answers",
+        ),
         *_judges(signal, now, before),
         *_people(now, before),
         *_agreed(agreed, before),

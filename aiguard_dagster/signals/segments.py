@@ -22,6 +22,8 @@ def worst_segments(
     *,
     show: Callable[[float], str],
     worst: Callable[[float], float] = float,
+    among: Sequence[str] = (),
+    called: str = "rows",
 ) -> tuple[Part, ...]:
     """The segments of the worst values, each with what it was in the baseline.
 
@@ -32,13 +34,15 @@ def worst_segments(
         statistic: Reads the value of the groups whose keys are so.
         show: Writes a value.
         worst: Larger is worse.
+        among: The sums that make the rows a value rests on; all rows when left out.
+        called: What messages call those rows.
     """
     names = segments(columns)
     if not names:
         return ()
     found = []
     for group, sums in now.by(*names).items():
-        rows = sums[now.sums[0]]
+        rows = sum(sums[name] for name in among or now.sums[:1])
         where = dict(zip(names, group, strict=True))
         value = statistic(now, where) if rows >= FEWEST and OTHER not in group else None
         if value is not None:
@@ -48,7 +52,7 @@ def worst_segments(
     for _, value, rows, group, where in found[:MOST]:
         was = statistic(before, where) if before else None
         said = [f"{column} {key or 'missing'}" for column, key in zip(columns, group, strict=True)]
-        text = f"{show(value)} of {rows:,.0f} rows"
+        text = f"{show(value)} of {rows:,.0f} {called}"
         text += f", was {show(was)}" if was is not None else ""
         parts.append(Part(name=joined(said), value=value, text=text))
     return tuple(parts)

@@ -1,13 +1,8 @@
 """``make demo``: replay the autumn of 2012 and show what the guard did."""
 
-import contextlib
 import json
-import logging
-import os
-import shutil
 import sys
 import time
-import warnings
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,15 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from examples.bike_demand.settings import HOME
+from examples.home import HOME, prepare_home, quiet
 
-DAGSTER_YAML = """\
-telemetry:
-  enabled: false
-compute_logs:  # The replay's runs print nothing worth keeping, and there are hundreds of them.
-  module: dagster._core.storage.noop_compute_log_manager
-  class: NoOpComputeLogManager
-"""
 COLOURS = {
     "hold": "bright_yellow",
     "release": "bright_green",
@@ -43,7 +31,7 @@ COLOURS = {
 def main(json_file: Path | None) -> None:
     """Replay 15 August to 31 December 2012 through Dagster and MLflow."""
     started = time.perf_counter()
-    prepare_home()
+    prepare_home("bike_demand")
     console = Console(width=max(100, min(Console().width, 160)))
     console.print(
         "[bold]bike_demand[/]: 139 days, two versions of a forecast, one guard"
@@ -59,14 +47,6 @@ def main(json_file: Path | None) -> None:
     if json_file:
         json_file.write_text(json.dumps(result, indent=1) + "\n")
         console.print(f"All of it as JSON: {json_file}")
-
-
-def prepare_home() -> None:
-    """An empty folder for Dagster's and MLflow's state."""
-    shutil.rmtree(HOME, ignore_errors=True)
-    (HOME / "dagster").mkdir(parents=True)
-    (HOME / "dagster" / "dagster.yaml").write_text(DAGSTER_YAML)
-    os.environ["DAGSTER_HOME"] = str(HOME / "dagster")
 
 
 def play(console: Console) -> tuple[Any, ...]:
@@ -94,17 +74,6 @@ def play(console: Console) -> tuple[Any, ...]:
 
         found = replay.run(instance, on_day=on_day)
     return definitions.GUARD, definitions.defs, instance, found
-
-
-@contextlib.contextmanager
-def quiet() -> Any:  # noqa: ANN401 - a context manager
-    """Keep the libraries' chatter off the screen; what fails is in the result."""
-    logging.disable(logging.WARNING)
-    with warnings.catch_warnings(), open(os.devnull, "w") as nowhere:  # noqa: PTH123
-        warnings.simplefilter("ignore")
-        with contextlib.redirect_stderr(nowhere):
-            yield
-    logging.disable(logging.NOTSET)
 
 
 def show(console: Console, result: dict[str, Any]) -> None:

@@ -1,8 +1,6 @@
 """The replay: 15 August to 31 December 2012, day by day, through Dagster and MLflow."""
 
-import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -21,7 +19,8 @@ from aiguard_dagster.orchestration.rollback import (
     rollback_job_name,
 )
 from aiguard_dagster.testing import Daemon
-from examples.bike_demand.settings import TRACKING_URI
+from examples.home import clock_at
+from examples.tracking import TRACKING_URI
 
 FIRST, LAST = datetime(2012, 8, 15, tzinfo=UTC), datetime(2012, 12, 31, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -107,13 +106,3 @@ def ask_for_rollback(daemon: Daemon, notice: Decision) -> None:
 def champion_on(found: Replay, as_of: datetime) -> str | None:
     """The version that served the day that ends at ``as_of``."""
     return champion_at(found.registry.reigns(), as_of) if found.registry else None
-
-
-@contextmanager
-def clock_at(now: datetime) -> Iterator[None]:
-    """Set the example's clock."""
-    os.environ["AIGUARD_EXAMPLE_NOW"] = now.isoformat()
-    try:
-        yield
-    finally:
-        del os.environ["AIGUARD_EXAMPLE_NOW"]

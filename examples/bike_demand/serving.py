@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from examples.bike_demand.settings import FEATURES, MODEL, TRACKING_URI
+from examples.bike_demand.settings import FEATURES, MODEL
+from examples.tracking import TRACKING_URI
 
 
 @lru_cache(maxsize=4)

@@ -7,7 +7,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from aiguard_dagster import Guard, record_baseline
-from examples.bike_demand.settings import DATA, FEATURES, HOME, MODEL, TRACKING_URI
+from examples.bike_demand.settings import DATA, FEATURES, MODEL
+from examples.home import HOME
+from examples.tracking import TRACKING_URI
 
 FOLDS = 5
 TREES = "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"

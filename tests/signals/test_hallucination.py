@@ -148,7 +148,15 @@ def test_the_worst_segment_is_named_with_what_it_was():
     before = rows(["no", "no"] * 50, template=template)
     reading = read(judged(by=["template"]), TABLE, now, before)
     assert reading.parts[0].name == "template short"
-    assert reading.parts[0].text == "50% of 50 rows, was 0%"
+    assert reading.parts[0].text == "50% of 50 judged answers, was 0%"
+
+
+def test_a_segment_is_as_large_as_what_was_judged_of_it():
+    template = ["much"] * 60 + ["little"] * 60
+    now = rows(["yes", "no", *[None] * 2] * 15 + ["yes", *[None] * 59], template=template)
+    assert [part.text for part in read(judged(by=["template"]), TABLE, now).parts] == [
+        "50% of 30 judged answers"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,9 @@ Pinned to dagster 1.13; ``tests/adapters/dagster`` fails first when Dagster move
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 import dagster as dg
 from dagster._core.definitions.asset_checks import asset_check_evaluation
@@ -28,10 +29,17 @@ PAGE = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredEvaluation:
-    """One check evaluation of ours from the event log."""
+    """One check evaluation of ours from the event log.
+
+    Attributes:
+        point: The verdict.
+        fingerprint: What it was judged on.
+        metadata: All that was recorded with it, such as parts and coverage.
+    """
 
     point: Point
     fingerprint: str
+    metadata: Mapping[str, dg.MetadataValue[Any]] = field(default_factory=dict, hash=False)
 
 
 def read_evaluations(
@@ -55,7 +63,13 @@ def read_evaluations(
         point = point_from_metadata(evaluation.metadata) if evaluation else None
         if evaluation and point:
             mark = evaluation.metadata.get("aiguard/fingerprint")
-            found.append(StoredEvaluation(point=point, fingerprint=str(mark.value) if mark else ""))
+            found.append(
+                StoredEvaluation(
+                    point=point,
+                    fingerprint=str(mark.value) if mark else "",
+                    metadata=evaluation.metadata,
+                )
+            )
     return tuple(found)
 
 

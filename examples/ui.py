@@ -1,18 +1,19 @@
-"""``make ui``: the example in ``dagster dev``, with the history of the last demo."""
+"""``make ui``: the examples in ``dagster dev``, with the history of the last demos."""
 
 import os
 import subprocess
 import sys
 
-from examples.bike_demand.demo import DAGSTER_YAML
-from examples.bike_demand.settings import HOME, ROOT
+from examples.home import DAGSTER_YAML, HOME, ROOT
 
 
 def main() -> int:
-    """Start Dagster's UI and daemon on the example's own folder."""
+    """Start Dagster's UI and daemon on the examples' own folder."""
     home = HOME / "dagster"
     if not (HOME / "mlflow.db").exists():
-        print("Nothing to show yet: run `make demo` first for the history.")
+        print(
+            "Nothing to show yet: run `make demo` or `make demo-assistant` first for the history."
+        )
     home.mkdir(parents=True, exist_ok=True)
     if not (home / "dagster.yaml").exists():
         (home / "dagster.yaml").write_text(DAGSTER_YAML)
