@@ -16,7 +16,7 @@ import pytest
 from tests.mlflow_server import free_port
 
 ROOT = Path(__file__).resolve().parents[1]
-PATIENCE_S = 150
+PATIENCE_S = 300
 SENSORS = ("aiguard_deltas", "aiguard_stop_rules")
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::UserWarning")]

@@ -1,6 +1,9 @@
 """The same tallies, whether the server counts traces or they are read by the page."""
 
 import http.server
+import os
+import subprocess
+import sys
 import threading
 import time
 import urllib.error
@@ -178,40 +181,44 @@ def test_a_question_with_more_points_than_one_answer_holds_is_asked_by_halves(
     assert TraceBook(server, "thousands").read(replace(DAY, names=True)) == whole
 
 
-@pytest.mark.filterwarnings("ignore")  # MLflow warns of its own type hints
-def test_traces_that_were_logged_by_mlflow_itself_are_read_alike(server, monkeypatch):
-    import mlflow
-    from mlflow import MlflowClient
-    from mlflow.entities import AssessmentSource
+LOG = """
+import sys
+import mlflow
+from mlflow import MlflowClient
+from mlflow.entities import AssessmentSource
 
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", server)
-    found = experiment(server, "logged")
-    client = MlflowClient(tracking_uri=server)
-    began = datetime.now(tz=UTC)
-    for n in range(4):
-        root = client.start_trace(
-            "chat", experiment_id=found, start_time_ns=int(began.timestamp() * 1e9) + n
-        )
-        span = client.start_span(
-            "call", root.trace_id, parent_id=root.span_id, span_type="CHAT_MODEL",
-            attributes={
-                "mlflow.chat.tokenUsage": {
-                    "input_tokens": 10, "output_tokens": 5, "total_tokens": 15
-                },
-                "mlflow.llm.model": "house-model",
-                **({"mlflow.llm.cost": {
-                    "input_cost": 0.1, "output_cost": 0.2, "total_cost": 0.3
-                }} if n else {}),
-            },
-        )  # fmt: skip
-        client.end_span(root.trace_id, span.span_id)
-        client.end_trace(root.trace_id, status="ERROR" if n == 3 else "OK")
-    mlflow.flush_trace_async_logging()
-    ids = [trace.info.trace_id for trace in client.search_traces(locations=[found])]
-    human = AssessmentSource(source_type="HUMAN", source_id="ada")
-    first = mlflow.log_feedback(trace_id=ids[0], name="thumb", value=False, source=human)
-    mlflow.override_feedback(trace_id=ids[0], assessment_id=first.assessment_id, value=True)
-    mlflow.log_feedback(trace_id=ids[1], name="judge", error=ValueError("no answer"), source=human)
+found, began = sys.argv[1], int(sys.argv[2])
+client = MlflowClient()
+for n in range(4):
+    root = client.start_trace("chat", experiment_id=found, start_time_ns=began + n)
+    price = {"input_cost": 0.1, "output_cost": 0.2, "total_cost": 0.3}
+    span = client.start_span(
+        "call", root.trace_id, parent_id=root.span_id, span_type="CHAT_MODEL",
+        attributes={
+            "mlflow.chat.tokenUsage": {"input_tokens": 10, "output_tokens": 5, "total_tokens": 15},
+            "mlflow.llm.model": "house-model",
+            **({"mlflow.llm.cost": price} if n else {}),
+        },
+    )
+    client.end_span(root.trace_id, span.span_id)
+    client.end_trace(root.trace_id, status="ERROR" if n == 3 else "OK")
+mlflow.flush_trace_async_logging()
+ids = [trace.info.trace_id for trace in client.search_traces(locations=[found])]
+human = AssessmentSource(source_type="HUMAN", source_id="ada")
+first = mlflow.log_feedback(trace_id=ids[0], name="thumb", value=False, source=human)
+mlflow.override_feedback(trace_id=ids[0], assessment_id=first.assessment_id, value=True)
+mlflow.log_feedback(trace_id=ids[1], name="judge", error=ValueError("no answer"), source=human)
+"""
+"""In a process of its own: MLflow keeps where it logs to for as long as a process lives."""
+
+
+def test_traces_that_were_logged_by_mlflow_itself_are_read_alike(server):
+    found, began = experiment(server, "logged"), datetime.now(tz=UTC)
+    subprocess.run(
+        [sys.executable, "-c", LOG, found, str(int(began.timestamp() * 1e9))],
+        check=True,
+        env={**os.environ, "MLFLOW_TRACKING_URI": server},
+    )
     hour = began - (began - datetime(1970, 1, 1, tzinfo=UTC)) % HOUR
     asked = replace(DAY, start=hour, end=hour + 2 * HOUR, names=True)
     read = min(pages.read_pages(*TraceBook(server, "logged")._open(), asked).items())[1]
