@@ -30,7 +30,7 @@ ui: $(STAMP)
 	$(RUN) -m examples.ui $(if $(PORT),-p $(PORT))
 
 test: $(STAMP)
-	$(RUN) -m pytest -n 2 --dist loadfile -m "not spark"
+	$(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not spark"
 
 # The same checks on Spark; needs Java 17 or later on the path.
 test-spark: $(VENV)/.spark

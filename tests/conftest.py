@@ -2,6 +2,7 @@
 
 import sys
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
@@ -13,3 +14,11 @@ settings.load_profile("ours")
 # ends the process: it takes that for its own doctests.
 if not hasattr(sys.modules["__main__"], "__file__"):
     sys.modules["__main__"].__file__ = __file__
+
+LONGEST = ("test_demo.py", "test_assistant_demo.py", "test_daemon.py")
+"""Files of minutes, which begin first, so that no worker is left alone with one at the end."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: item.path.name not in LONGEST)
