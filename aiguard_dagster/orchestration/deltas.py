@@ -134,14 +134,13 @@ class DeltaEvaluator:
 
     def signature(self) -> str:
         """Names all inputs of all rules: when it has not changed, nothing needs judging."""
-        signals = {signal for _, signal in delta_rules(self._guard)}
-        tables = sorted({each.table for each in signals if self.live(each) is None})
+        lives = [(signal, self.live(signal)) for _, signal in delta_rules(self._guard)]
+        tables = sorted({signal.table for signal, live in lives if live is None})
         mark = self._baseline_mark(self.champion) if self.champion else None
         reigns = [str(reign) for reign in self._reigns]
         inputs: list[object] = [self._guard.model_dump_json(), self.champion, mark, reigns]
         inputs += [[(b.key, b.mark) for b in self._profiled(table)] for table in tables]
-        lives = [self.live(signal) for _, signal in delta_rules(self._guard)]
-        inputs += [live.signature for live in lives if live]
+        inputs += [live.signature for _, live in lives if live]
         return _digest(inputs)
 
     def due(self, rule: Rule, signal: DeltaSignal) -> Iterator[Evaluation]:
@@ -185,16 +184,9 @@ class DeltaEvaluator:
             return failed(rule, nothing, accepted, subject=champion)
         held = self._in_window(signal, as_of)
         try:
-            profiles = [self._profile(signal, batch.key) for batch in held]
+            current = self._window_profiles(signal, window, held, champion)
         except AIGuardError as error:
             return failed(rule, nothing, error, subject=champion)
-        current = WindowProfiles(
-            window=window,
-            batches=profiles,
-            expected=self._expected(signal, window),
-            champion=champion,
-            silent=self.live(signal) is not None,
-        )
         if isinstance(signal, TalliedSignal):
             name = self._name(signal)
             reference = partial(self._reference, rule, signal, name, as_of)
@@ -215,13 +207,20 @@ class DeltaEvaluator:
             end = as_of - start * signal.window
             if self.champion_at(end) != champion:
                 return
-            held = self._in_window(signal, end)
-            yield WindowProfiles(
-                window=Window(start=end - signal.window, end=end),
-                batches=[self._profile(signal, batch.key) for batch in held],
-                expected=self._expected(signal, Window(start=end - signal.window, end=end)),
-                champion=champion,
-            )
+            window, held = Window(start=end - signal.window, end=end), self._in_window(signal, end)
+            yield self._window_profiles(signal, window, held, champion)
+
+    def _window_profiles(
+        self, signal: DeltaSignal, window: Window, held: list[Batch], champion: str
+    ) -> WindowProfiles:
+        """What was counted of a window; its profiles are read here."""
+        return WindowProfiles(
+            window=window,
+            batches=[self._profile(signal, batch.key) for batch in held],
+            expected=self._expected(signal, window),
+            champion=champion,
+            silent=self.live(signal) is not None,
+        )
 
     def on_other_grids(self, rule: Rule, signal: DeltaSignal) -> list[str]:
         """The newest window's partitions whose profile is damaged or not on the champion's grid."""
@@ -231,7 +230,7 @@ class DeltaEvaluator:
         if not batches:
             return []
         if isinstance(signal, TalliedSignal):
-            name = tally_name(signal, self._guard.tables[signal.table])
+            name = self._name(signal)
             held = self._in_window(signal, batches[-1].window.end)
             lacking = [b.key for b in held if self._lacks(signal, b.key, name)]
             if not signal.on_grid:
@@ -279,13 +278,7 @@ class DeltaEvaluator:
             msg = f"the {told} of v{self.champion_at(as_of)} are not over yet"
             raise MeasurementError(msg)
         held = self._within(signal, window)
-        parts = WindowProfiles(
-            window=window,
-            batches=[self._profile(signal, batch.key) for batch in held],
-            expected=self._expected(signal, window),
-            champion=self.champion_at(as_of) or "",
-            silent=self.live(signal) is not None,
-        )
+        parts = self._window_profiles(signal, window, held, self.champion_at(as_of) or "")
         if parts.partition_coverage < signal.min_coverage:
             msg = f"of the {told} only {parts.partition_coverage:.0%} of the partitions are there"
             raise MeasurementError(msg)
