@@ -1,5 +1,6 @@
-"""What holds for all tests: no property fails because the machine is slow."""
+"""What holds for all tests: no property fails on a slow machine, none leaves MLflow pointed."""
 
+import os
 import sys
 
 import pytest
@@ -22,3 +23,11 @@ LONGEST = ("test_demo.py", "test_assistant_demo.py", "test_daemon.py")
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _mlflow_is_left_as_found():
+    """MLflow's globals outlive a file, and another file would then use its server."""
+    before = os.environ.get("MLFLOW_TRACKING_URI")
+    yield
+    assert os.environ.get("MLFLOW_TRACKING_URI") == before, "use mlflow_at() to point MLflow"

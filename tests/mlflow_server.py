@@ -50,6 +50,26 @@ def mlflow_server(folder: Path) -> Iterator[str]:
         end(server)
 
 
+@contextmanager
+def mlflow_at(uri: str) -> Iterator[None]:
+    """Point MLflow's globals at a server for as long as the block runs.
+
+    Our own code never needs this; MLflow's fluent functions do, and its registry on sqlite does
+    for `models:/` sources, whatever the client was told.
+    """
+    import mlflow
+
+    environment = os.environ.get("MLFLOW_TRACKING_URI")
+    before = mlflow.get_tracking_uri() if environment is not None else None
+    mlflow.set_tracking_uri(uri)
+    try:
+        yield
+    finally:
+        mlflow.set_tracking_uri(before)
+        if environment is not None:
+            os.environ["MLFLOW_TRACKING_URI"] = environment
+
+
 def free_port() -> int:
     """A port that nothing listens on now."""
     with socket.socket() as probe:

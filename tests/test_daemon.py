@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.mlflow_server import free_port
+from tests.mlflow_server import free_port, mlflow_at
 
 ROOT = Path(__file__).resolve().parents[1]
 PATIENCE_S = 300
@@ -38,13 +38,11 @@ def register_versions(uri, folder):
         def predict(self, context, model_input, params=None):
             return model_input["load"] + 1.0
 
-    mlflow.set_tracking_uri(uri)
-    mlflow.create_experiment("training", artifact_location=(folder / "artifacts").as_uri())
-    mlflow.set_experiment("training")
+    training = mlflow.create_experiment("training", (folder / "artifacts").as_uri())
     signature = ModelSignature(Schema([ColSpec("double", "load")]))
     registry = ModelRegistry(connect(uri), location.GUARD.model)
     for number in (1, 2):
-        with mlflow.start_run():
+        with mlflow.start_run(experiment_id=training):
             mlflow.pyfunc.log_model(
                 name="model",
                 python_model=OffByOne(),
@@ -163,7 +161,8 @@ def test_the_daemon_takes_a_lasting_breach_to_the_moved_alias(state):
     import dagster as dg
 
     uri = f"sqlite:///{state / 'mlflow.db'}"
-    registry = register_versions(uri, state)
+    with mlflow_at(uri):
+        registry = register_versions(uri, state)
     assert registry.champion() == "2"
     write_stations(state)
     port = free_port()

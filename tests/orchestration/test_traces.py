@@ -15,8 +15,7 @@ from aiguard_dagster.core.spec import Guard
 from aiguard_dagster.orchestration.baseline import record_baseline
 from aiguard_dagster.orchestration.keys import check_key
 from aiguard_dagster.testing import Daemon
-from tests.adapters.mlflow.conftest import global_uri
-from tests.mlflow_server import free_port, mlflow_server
+from tests.mlflow_server import free_port, mlflow_at, mlflow_server
 from tests.orchestration.test_delta_sensor import run_checks
 from tests.traces import Said, experiment, insert_traces, logged_model
 
@@ -55,7 +54,7 @@ class Assistant:
         self.model = logged_model(uri, self.experiment)
         client = connect(uri)
         client.create_registered_model(name)
-        with global_uri(uri):
+        with mlflow_at(uri):
             client.create_model_version(name, f"models:/{self.model}", model_id=self.model)
         source = {"kind": "traces", "experiment": name, **changes.pop("source", {})}
         self.guard = Guard.model_validate(

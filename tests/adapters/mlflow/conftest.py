@@ -2,8 +2,6 @@
 
 import itertools
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
@@ -13,7 +11,7 @@ import pytest
 from aiguard_dagster.adapters.mlflow.client import connect
 from aiguard_dagster.adapters.mlflow.registry import ModelRegistry
 from aiguard_dagster.core.spec import Model
-from tests.mlflow_server import mlflow_server
+from tests.mlflow_server import mlflow_at, mlflow_server
 
 Source = Literal["runs", "models", "nowhere"]
 POINTERS = {"alias": {"alias": "champion"}, "stage": {"stage": "Production"}}
@@ -23,19 +21,6 @@ numbers = itertools.count(1)
 def day(number: int) -> datetime:
     """Noon of one day in January."""
     return datetime(2026, 1, 1, 12, tzinfo=UTC) + timedelta(days=number - 1)
-
-
-@contextmanager
-def global_uri(uri: str) -> Iterator[None]:
-    """Point MLflow's globals at a server, as it demands for `models:/` sources on sqlite."""
-    before = os.environ.get("MLFLOW_TRACKING_URI")
-    os.environ["MLFLOW_TRACKING_URI"] = uri
-    try:
-        yield
-    finally:
-        os.environ.pop("MLFLOW_TRACKING_URI")
-        if before is not None:
-            os.environ["MLFLOW_TRACKING_URI"] = before
 
 
 class Workshop:
@@ -70,7 +55,7 @@ class Workshop:
         logged = self.client.create_logged_model(self.experiment, name="m", source_run_id=run)
         self.client.log_model_artifact(logged.model_id, str(self.file))
         self.client.finalize_logged_model(logged.model_id, "READY")
-        with global_uri(self.uri):
+        with mlflow_at(self.uri):
             version = self.client.create_model_version(
                 name, f"models:/{logged.model_id}", run, model_id=logged.model_id
             )

@@ -16,7 +16,7 @@ from aiguard_dagster.adapters.mlflow.baselines import (
 from aiguard_dagster.adapters.mlflow.registry import ModelRegistry
 from aiguard_dagster.adapters.mlflow.tags import from_tag
 from aiguard_dagster.core.errors import ActionError, MeasurementError
-from tests.adapters.mlflow.conftest import global_uri
+from tests.mlflow_server import mlflow_at
 
 GUARD = "bike_demand"
 DOCUMENT = {"rows": 744, "metrics": {"mae": 41.25}, "columns": ["temp", "früh"], "none": None}
@@ -164,7 +164,7 @@ def test_odd_names_are_quoted_in_tags_and_paths(workshop):
 
 def test_a_copy_of_a_version_does_not_inherit_its_baseline(plain, workshop):
     write_baseline(plain, "1", DOCUMENT, guard=GUARD)
-    with global_uri(workshop.uri):
+    with mlflow_at(workshop.uri):
         workshop.client.copy_model_version(plain.model_uri("1"), f"{plain.name} copy")
     copy = workshop.registry(f"{plain.name} copy")
     assert not has_baseline(copy, "1", guard=GUARD)

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from aiguard_dagster.core.errors import ActionError
-from tests.adapters.mlflow.conftest import day, global_uri
+from tests.adapters.mlflow.conftest import day
+from tests.mlflow_server import mlflow_at
 
 
 def promote(registry, version, number, by="team:forecasting", why="accepted"):
@@ -183,7 +184,7 @@ def test_a_copy_inherits_the_quarantine_but_no_history(workshop, pointer):
     promote(registry, "1", 1)
     registry.quarantine("1", reason="bad", at=day(2), by="guard")
     other = f"{registry.name} copy"
-    with global_uri(workshop.uri):
+    with mlflow_at(workshop.uri):
         workshop.client.copy_model_version(registry.model_uri("1"), other)
     copy = workshop.registry(other, **pointer)
     assert copy.is_quarantined("1")

@@ -19,7 +19,7 @@ from aiguard_dagster.adapters.mlflow.signatures import TYPES, input_types
 from aiguard_dagster.core.errors import ActionError, MeasurementError
 from aiguard_dagster.core.model_inputs import holds_as_flags, holds_nulls, takes
 from aiguard_dagster.signals.types import exact_type_name
-from tests.adapters.mlflow.conftest import global_uri
+from tests.mlflow_server import mlflow_at
 
 ROWS = pd.DataFrame(
     {
@@ -194,20 +194,15 @@ def test_a_model_that_was_logged_and_registered_tells_its_inputs(
 
     monkeypatch.chdir(tmp_path)
     rows = ROWS[["hr", "größe *"]]
-    with warnings.catch_warnings(), global_uri(sqlite_workshop.uri):
+    with warnings.catch_warnings(), mlflow_at(sqlite_workshop.uri):
         warnings.simplefilter("ignore")
-        before = mlflow.get_tracking_uri()
-        mlflow.set_tracking_uri(sqlite_workshop.uri)
-        try:
-            with mlflow.start_run(experiment_id=sqlite_workshop.experiment):
-                mlflow.sklearn.log_model(
-                    LinearRegression().fit(rows.to_numpy(), [1, 2]),
-                    name="model",
-                    signature=inferred(rows),
-                    registered_model_name="linear",
-                )
-        finally:
-            mlflow.set_tracking_uri(before)
+        with mlflow.start_run(experiment_id=sqlite_workshop.experiment):
+            mlflow.sklearn.log_model(
+                LinearRegression().fit(rows.to_numpy(), [1, 2]),
+                name="model",
+                signature=inferred(rows),
+                registered_model_name="linear",
+            )
 
     found = input_types(sqlite_workshop.registry("linear"), "1")
 
