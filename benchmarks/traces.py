@@ -26,8 +26,7 @@ from aiguard_dagster.adapters.mlflow.client import connect
 from aiguard_dagster.adapters.mlflow.registry import ModelRegistry
 from aiguard_dagster.adapters.mlflow.traces import Asked, TraceBook, counts
 from aiguard_dagster.testing import Daemon
-from tests.adapters.mlflow.conftest import global_uri
-from tests.mlflow_server import mlflow_server
+from tests.mlflow_server import mlflow_at, mlflow_server
 from tests.traces import Said, experiment, insert_traces, logged_model
 
 SIZES = (1_000, 10_000, 100_000)
@@ -76,7 +75,7 @@ def measure(uri: str, folder: Path, size: int) -> Sequence[str]:
     insert_traces(f"sqlite:///{folder / 'mlflow.db'}", found, traces(size, model), seed=size)
     client = connect(uri)
     client.create_registered_model(name)
-    with global_uri(uri):
+    with mlflow_at(uri):
         client.create_model_version(name, f"models:/{model}", model_id=model)
     source = {"kind": "traces", "experiment": name}
     guard = Guard.model_validate(
