@@ -1,5 +1,6 @@
 """Decisions: what a guard did or asked for, when, why and on what evidence."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,8 +12,10 @@ from aiguard_dagster.core.lifecycle import Episode, Phase
 class DecisionKind(StrEnum):
     """What was decided.
 
-    ``request`` asks for a rollback; ``rollback``, ``refuse``, ``superseded`` and ``failed`` are the
-    ways in which one ends.
+    ``request`` asks for a rollback; ``rollback``, ``refuse``, ``superseded``, ``failed`` and, where
+    the owner must be asked, ``propose`` are the ways in which one ends. ``approve``, ``reject`` and
+    ``expire`` (nobody answered in time) are the answers to a proposal. ``structural`` says that no
+    recovery has helped; ``resolve`` closes an incident.
     """
 
     NOTIFY = "notify"
@@ -23,7 +26,13 @@ class DecisionKind(StrEnum):
     REFUSE = "refuse"
     SUPERSEDED = "superseded"
     FAILED = "failed"
+    PROPOSE = "propose"
+    APPROVE = "approve"
+    REJECT = "reject"
+    EXPIRE = "expire"
     ESCALATE = "escalate"
+    STRUCTURAL = "structural"
+    RESOLVE = "resolve"
 
 
 GUARD = "guard"
@@ -36,6 +45,8 @@ OUTCOMES = frozenset(
         DecisionKind.FAILED,
     }
 )
+ANSWERS = frozenset({DecisionKind.APPROVE, DecisionKind.REJECT, DecisionKind.EXPIRE})
+NOT_ABOUT_THE_BREACH = frozenset({DecisionKind.ESCALATE, DecisionKind.RESOLVE})
 Evidence = Mapping[str, str | float | int | None]
 
 
@@ -68,11 +79,14 @@ def incident_id(guard: str, rule: str, since: datetime) -> str:
 
 
 def within(episode: Episode, rule: str, decisions: Iterable[Decision]) -> tuple[Decision, ...]:
-    """What was done about this rule in the episode, in event time; an escalation does nothing."""
+    """What was done about this rule in the episode, in event time; an escalation does nothing.
+
+    Decisions on one event time stay in the order in which they were written.
+    """
     mine = [
         d
         for d in decisions
-        if d.rule == rule and d.kind is not DecisionKind.ESCALATE and episode.covers(d.at)
+        if d.rule == rule and d.kind not in NOT_ABOUT_THE_BREACH and episode.covers(d.at)
     ]
     return tuple(sorted(mine, key=lambda d: d.at))
 
@@ -98,14 +112,53 @@ def phase(
         return Phase.PENDING
     if not kinds:
         return Phase.FIRING
-    return Phase.ACTING if kinds[-1] is DecisionKind.REQUEST else Phase.COOLING
+    if DecisionKind.STRUCTURAL in kinds:
+        return Phase.STRUCTURAL
+    match kinds[-1]:
+        case DecisionKind.REQUEST | DecisionKind.APPROVE:
+            return Phase.ACTING
+        case DecisionKind.PROPOSE:
+            return Phase.WAITING
+        case _:
+            return Phase.COOLING
 
 
 def open_requests(decisions: Iterable[Decision]) -> list[Decision]:
-    """The requests for a rollback that have no outcome yet."""
+    """The requests for a rollback that have no outcome yet.
+
+    One event time may bear two: the guard's own, which ended in a proposal, and the owner's.
+    """
     known = list(decisions)
-    ended = {(d.incident, d.at) for d in known if d.kind in OUTCOMES}
-    return [d for d in known if d.kind is DecisionKind.REQUEST and (d.incident, d.at) not in ended]
+    ended = Counter(
+        (d.incident, d.at) for d in known if d.kind in OUTCOMES or d.kind is DecisionKind.PROPOSE
+    )
+    waiting = []
+    for request in known:
+        if request.kind is not DecisionKind.REQUEST:
+            continue
+        key = request.incident, request.at
+        if ended[key] > 0:
+            ended[key] -= 1
+        else:
+            waiting.append(request)
+    return waiting
+
+
+def proposals(decisions: Iterable[Decision]) -> dict[str, tuple[Decision, Decision | None]]:
+    """Every proposal by its id, with the answer that counts: the first one written, if any.
+
+    A proposal whose breach ended first is answered by ``superseded``.
+    """
+    found: dict[str, tuple[Decision, Decision | None]] = {}
+    for decision in decisions:
+        key = request_id(decision)
+        if decision.kind is DecisionKind.PROPOSE:
+            found.setdefault(key, (decision, None))
+        elif decision.kind in ANSWERS or decision.kind is DecisionKind.SUPERSEDED:
+            asked, answer = found.get(key, (None, None))
+            if asked is not None and answer is None:
+                found[key] = (asked, decision)
+    return found
 
 
 def request_id(request: Decision) -> str:

@@ -136,6 +136,7 @@ class Evaluation:
         measurement: What was measured.
         threshold: The limit in force; None when there was none to be had.
         subject: The champion's version that was judged; None for rules on the data alone.
+        in_force_since: When it became champion; None where that is not known.
         reason: One sentence for a reader.
         fingerprint: Names the inputs; the same inputs give the same fingerprint.
         series: Which part of the table, where partitions are not only spans of time.
@@ -147,6 +148,7 @@ class Evaluation:
     threshold: Threshold | None
     subject: str | None
     reason: str
+    in_force_since: datetime | None = None
     fingerprint: str = ""
     series: str = ""
 

@@ -168,8 +168,12 @@ class DeltaEvaluator:
 
     def evaluate_marked(self, rule: Rule, signal: DeltaSignal, as_of: datetime) -> Evaluation:
         """Judge one rule for one event time, and name the inputs."""
-        fingerprint = self._fingerprint(rule, signal, as_of)
-        return replace(self.evaluate(rule, signal, as_of), fingerprint=fingerprint)
+        reign = next((r for r in reversed(self._reigns) if r.start < as_of), None)
+        return replace(
+            self.evaluate(rule, signal, as_of),
+            fingerprint=self._fingerprint(rule, signal, as_of),
+            in_force_since=reign.start if reign else None,
+        )
 
     def evaluate(self, rule: Rule, signal: DeltaSignal, as_of: datetime) -> Evaluation:
         """Judge one rule for one event time."""

@@ -4,6 +4,7 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 import dagster as dg
 import numpy as np
@@ -27,11 +28,20 @@ from aiguard_dagster.signals.measure import place_of
 from aiguard_dagster.stats.compare import Comparison, compare
 
 
+class Finding(StrEnum):
+    """What a preflight says of going back: ``unfit`` candidates cannot be gone back to at all."""
+
+    BETTER = "better"
+    WORSE = "worse"
+    UNCLEAR = "unclear"
+    UNFIT = "unfit"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preflight:
-    """Whether to go ahead, in words, with the numbers behind it."""
+    """Whether going back would help, in words, with the numbers behind it."""
 
-    go: bool
+    finding: Finding
     reason: str
     evidence: Evidence
 
@@ -114,12 +124,12 @@ def score_candidate(
 ) -> Preflight:
     """Score the candidate on the rows of the failing window, beside what the champion said.
 
-    Anything that keeps it from being scored is a refusal: a rollback goes ahead only on evidence.
+    Anything that keeps it from being scored leaves it unclear whether going back would help.
     """
     names = {"champion": champion, "candidate": candidate}
     if rule is None or not isinstance(rule.signal, Performance):
         reason = f"{reader.guard.name} has no performance rule to score v{candidate} on"
-        return Preflight(go=False, reason=reason, evidence=names)
+        return Preflight(finding=Finding.UNCLEAR, reason=reason, evidence=names)
     signal = rule.signal
     window = Window(start=at - signal.window, end=at)
     table = reader.guard.tables[signal.table]
@@ -127,7 +137,11 @@ def score_candidate(
     told = table.score if scores else table.prediction
     try:
         with tempfile.TemporaryDirectory() as folder:
-            model = load_model(registry, candidate, folder=folder)
+            try:
+                model = load_model(registry, candidate, folder=folder)
+            except AIGuardError as error:
+                reason = f"v{candidate} could not be loaded: {error}"
+                return Preflight(finding=Finding.UNFIT, reason=reason, evidence=names)
             rows_of = reader.rows(signal.table, window)
             labelled = _labelled(rows_of, table, champion, (table.label, told))
             rows = _with_inputs(reader, signal.table, labelled, model, window)
@@ -140,14 +154,14 @@ def score_candidate(
             candidate=scores_of(said, signal.metric) if scores else said,
             quantile=signal.quantile or 0.5,
         )
-    except Exception as error:  # noqa: BLE001 - a refusal, whatever the reason
+    except Exception as error:  # noqa: BLE001 - it is not known, whatever the reason
         told = str(error) if isinstance(error, AIGuardError) else place_of(error)
         reason = f"v{candidate} could not be scored: {told}"
-        return Preflight(go=False, reason=reason, evidence=names)
+        return Preflight(finding=Finding.UNCLEAR, reason=reason, evidence=names)
     if found is None or found.n < signal.min_samples:
         n = found.n if found else 0
         reason = f"only {n} of {signal.min_samples} labelled rows to score v{candidate} on"
-        return Preflight(go=False, reason=reason, evidence={**names, "n": n})
+        return Preflight(finding=Finding.UNCLEAR, reason=reason, evidence={**names, "n": n})
     return _verdict(found, champion, candidate, window)
 
 
@@ -169,11 +183,12 @@ def _verdict(found: Comparison, champion: str, candidate: str, window: Window) -
         "window_start": window.start.isoformat(),
         "window_end": window.end.isoformat(),
     }
+    finding, says = Finding.UNCLEAR, "no clear difference"
     if found.better:
-        return Preflight(go=True, reason=f"{told}: better", evidence=evidence)
-    if found.high < 0:
-        return Preflight(go=False, reason=f"{told}: going back would be worse", evidence=evidence)
-    return Preflight(go=False, reason=f"{told}: no clear difference", evidence=evidence)
+        finding, says = Finding.BETTER, "better"
+    elif found.high < 0:
+        finding, says = Finding.WORSE, "going back would be worse"
+    return Preflight(finding=finding, reason=f"{told}: {says}", evidence=evidence)
 
 
 def _labelled(

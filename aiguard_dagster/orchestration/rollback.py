@@ -1,7 +1,7 @@
 """The rollback job: preflight, then the registry's transaction, then the record of both."""
 
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -9,12 +9,15 @@ from aiguard_dagster.adapters.dagster.history import decision_event, read_evalua
 from aiguard_dagster.adapters.mlflow.intents import RollbackIntent, RollbackState, stored_intents
 from aiguard_dagster.adapters.mlflow.registry import ModelRegistry
 from aiguard_dagster.adapters.mlflow.rollback import roll_back
-from aiguard_dagster.core.decisions import Decision, DecisionKind, Evidence
-from aiguard_dagster.core.spec import Guard, Performance, Rule
+from aiguard_dagster.core.decisions import GUARD, Decision, DecisionKind, Evidence
+from aiguard_dagster.core.spec import Action, Guard, OnInconclusive, Performance, Rule
 from aiguard_dagster.orchestration.clock import Clock
 from aiguard_dagster.orchestration.keys import check_key, guard_key
 from aiguard_dagster.orchestration.partitions import Partitions
 from aiguard_dagster.orchestration.resources import ResourceKeys
+
+if TYPE_CHECKING:
+    from aiguard_dagster.orchestration.preflight import Preflight
 
 INCIDENT_TAG = "aiguard/incident"
 
@@ -35,7 +38,11 @@ class RollbackConfig(dg.Config):
     from_version: str = ""
     """The champion that the request is about; today's when left out."""
     to_version: str = ""
-    """Where to go; the newest earlier champion that is not quarantined when left out."""
+    """Where to go; what the guard's ``rollback.to`` says when left out."""
+    approved: bool = False
+    """Whether somebody who knows the breach approved it: go unless the candidate does worse."""
+    ask: bool = False
+    """Whether to ask the owner even if the candidate does better, as ``propose`` does."""
 
 
 def rollback_job_name(guard: Guard) -> str:
@@ -146,8 +153,11 @@ def run_rollback(
             candidate=candidate,
             at=at,
         )
-        if not found.go:
-            return decided(DecisionKind.REFUSE, found.reason, found.evidence)
+        ended = stopped(guard, config, found, now=now)
+        if ended is not None:
+            kind, more = ended
+            asked = f"{config.reason}. " if kind is DecisionKind.PROPOSE else ""
+            return decided(kind, f"{asked}{found.reason}", {**found.evidence, **more})
         known = RollbackIntent(
             id=intent_id,
             from_version=from_version,
@@ -170,6 +180,43 @@ def run_rollback(
         case state:
             reason = f"a person moved the {registry.pointer} meanwhile: theirs stands ({state})"
             return decided(DecisionKind.SUPERSEDED, reason, evidence)
+
+
+def stopped(
+    guard: Guard, config: RollbackConfig, found: "Preflight", *, now: datetime
+) -> tuple[DecisionKind, Evidence] | None:
+    """How a request ends without a move; None to go ahead.
+
+    Nobody's approval takes the model back to what does worse or cannot be loaded.
+    """
+    from aiguard_dagster.orchestration.preflight import Finding
+
+    ask = (
+        DecisionKind.PROPOSE,
+        {
+            "action": Action.ROLLBACK.value,
+            "deadline": (now + guard.decide.within).isoformat(),
+        },
+    )
+    match found.finding:
+        case Finding.WORSE | Finding.UNFIT:
+            return DecisionKind.REFUSE, {}
+        case Finding.BETTER:
+            return ask if config.ask else None
+        case Finding.UNCLEAR if config.approved:
+            return None
+        case Finding.UNCLEAR if config.actor != GUARD:
+            return DecisionKind.REFUSE, {"hint": "approved: true goes ahead all the same"}
+        case Finding.UNCLEAR if config.ask:
+            return ask
+        case Finding.UNCLEAR:
+            match guard.rollback.on_inconclusive:
+                case OnInconclusive.GO:
+                    return None
+                case OnInconclusive.ASK:
+                    return ask
+                case OnInconclusive.HOLD:
+                    return DecisionKind.REFUSE, {"then": Action.HOLD.value}
 
 
 def written_intent(registry: ModelRegistry, intent_id: str) -> RollbackIntent | None:

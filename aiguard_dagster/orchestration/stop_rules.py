@@ -10,8 +10,8 @@ from aiguard_dagster.adapters.dagster.history import (
     read_decisions,
     read_evaluations,
 )
-from aiguard_dagster.core.decide import decide
-from aiguard_dagster.core.decisions import GUARD, Decision, DecisionKind, open_requests, request_id
+from aiguard_dagster.core.decide import decide, patience_of
+from aiguard_dagster.core.decisions import Decision, DecisionKind, open_requests, request_id
 from aiguard_dagster.core.lifecycle import Point, episodes, in_order
 from aiguard_dagster.core.spec import Action, Guard, Mode
 from aiguard_dagster.orchestration.clock import Clock
@@ -87,12 +87,12 @@ def step(
 def still_wanted(guard: Guard, request: Decision, history: Mapping[str, Sequence[Point]]) -> bool:
     """Whether a request that waits for its run still stands: mode, rule and breach as they were."""
     rule = next((rule for rule in guard.rules if rule.name == request.rule), None)
-    if rule is None or rule.action is not Action.ROLLBACK or guard.mode is not Mode.ENFORCE:
+    if rule is None or rule.action is not Action.ROLLBACK or guard.mode is Mode.OBSERVE:
         return False
     points = in_order(history[rule.name])
     if points and points[-1].subject != request.evidence["champion"]:
         return True  # Someone moved the champion, maybe a run that died: the job knows which.
-    found = episodes(points, grace=rule.grace)
+    found = episodes(points, patience_of(guard, rule))
     return bool(found) and found[-1].ended is None and found[-1].covers(request.at)
 
 
@@ -100,7 +100,8 @@ def next_run(
     instance: dg.DagsterInstance, guard: Guard, request: Decision
 ) -> tuple[dg.RunRequest | None, Decision | None]:
     """The next run of a request: none while one is going on, and none after the last attempt."""
-    tag = request_id(request)
+    answers = request.evidence.get("answers")
+    tag = f"{request_id(request)}{'!' if answers else ''}"
     runs = instance.get_runs(dg.RunsFilter(tags={INCIDENT_TAG: tag}))
     if any(run.status not in ENDED_BADLY for run in runs):
         return None, None
@@ -117,7 +118,10 @@ def next_run(
         rule=request.rule,
         at=request.at.isoformat(),
         from_version=str(request.evidence["champion"]),
-        actor=GUARD,
+        to_version=str(request.evidence.get("candidate") or ""),
+        actor=request.actor,
+        approved=bool(answers),
+        ask=bool(request.evidence.get("ask")),
     )
     run = dg.RunRequest(
         run_key=f"{tag}#{attempt}",

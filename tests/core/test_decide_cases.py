@@ -6,7 +6,7 @@ import pytest
 
 from aiguard_dagster.core.decide import decide
 from aiguard_dagster.core.decisions import Decision, DecisionKind, incident_id
-from aiguard_dagster.core.lifecycle import Point, episodes
+from aiguard_dagster.core.lifecycle import Patience, Point, episodes
 from aiguard_dagster.core.verdicts import Verdict
 from tests.core.test_lifecycle_properties import DAY, GUARD, START, points
 
@@ -90,7 +90,7 @@ def test_grace_runs_for_verdicts_on_an_instant():
     instants = [
         Point(as_of=START + n * DAY, start=START + n * DAY, verdict=BREACH) for n in range(4)
     ]
-    (episode,) = episodes(instants, grace=2 * DAY)
+    (episode,) = episodes(instants, Patience(grace=2 * DAY))
     assert episode.fired
     assert episode.fired.as_of == START + 2 * DAY
 
@@ -98,7 +98,7 @@ def test_grace_runs_for_verdicts_on_an_instant():
 @pytest.mark.parametrize("verdict", [Verdict.INCONCLUSIVE, Verdict.ERROR])
 def test_a_gap_between_windows_is_no_breach(verdict):
     gap = [*points([BREACH]), *points([None] * 9 + [BREACH], window=1)]
-    (episode,) = episodes(gap, grace=2 * DAY)
+    (episode,) = episodes(gap, Patience(grace=2 * DAY))
     assert episode.lasted == DAY
-    (filled,) = episodes(points([BREACH, verdict, BREACH]), grace=2 * DAY)
+    (filled,) = episodes(points([BREACH, verdict, BREACH]), Patience(grace=2 * DAY))
     assert filled.lasted == DAY

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aiguard_dagster.core.lifecycle import Point, episodes, in_order, last_conclusive
+from aiguard_dagster.core.lifecycle import Patience, Point, episodes, in_order, last_conclusive
 from aiguard_dagster.core.verdicts import Verdict
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -58,8 +58,8 @@ def test_silence_never_adds_ends_or_removes_an_episode_nor_makes_one_fire_earlie
         if as_of not in taken:
             start = as_of - data.draw(st.sampled_from([0, 1, 3])) * HOUR
             silence.append(Point(as_of=as_of, start=start, verdict=verdict, subject=subject))
-    without = episodes(known, grace=grace)
-    within = episodes([*known, *silence], grace=grace)
+    without = episodes(known, Patience(grace=grace))
+    within = episodes([*known, *silence], Patience(grace=grace))
     assert spans(within) == spans(without)
     for before, after in zip(without, within, strict=True):
         assert after.lasted <= before.lasted
@@ -71,14 +71,14 @@ def test_silence_never_adds_ends_or_removes_an_episode_nor_makes_one_fire_earlie
 @given(any_history(), GRACES, st.randoms())
 def test_the_order_of_arrival_never_changes_an_episode(known, grace, random):
     shuffled = random.sample(known, len(known))
-    assert episodes(shuffled, grace=grace) == episodes(known, grace=grace)
+    assert episodes(shuffled, Patience(grace=grace)) == episodes(known, Patience(grace=grace))
 
 
 @given(any_history(), GRACES)
 def test_what_was_judged_as_points_came_in_is_what_a_backfill_judges(known, grace):
-    whole = episodes(known, grace=grace)
+    whole = episodes(known, Patience(grace=grace))
     for count in range(len(known) + 1):
-        lived = episodes(known[:count], grace=grace)
+        lived = episodes(known[:count], Patience(grace=grace))
         assert len(lived) <= len(whole)
         now = known[count - 1].as_of if count else START
         for seen, final in zip(lived, whole, strict=False):
@@ -90,7 +90,7 @@ def test_what_was_judged_as_points_came_in_is_what_a_backfill_judges(known, grac
 
 @given(any_history(), GRACES)
 def test_each_breach_lies_in_one_episode_and_no_ok_in_any(known, grace):
-    found = episodes(known, grace=grace)
+    found = episodes(known, Patience(grace=grace))
     for p in known:
         covering = [e for e in found if e.covers(p.as_of)]
         if p.verdict is BREACH:
@@ -105,15 +105,15 @@ def test_each_breach_lies_in_one_episode_and_no_ok_in_any(known, grace):
 
 @given(any_history(), GRACES)
 def test_breach_time_is_never_more_than_the_time_between_first_and_last_breach(known, grace):
-    for episode in episodes(known, grace=grace):
+    for episode in episodes(known, Patience(grace=grace)):
         assert timedelta(0) <= episode.lasted <= episode.latest.as_of - episode.since
         assert (episode.fired is not None) == (episode.lasted >= grace)
 
 
 @given(any_history(), GRACES, GRACES)
 def test_more_grace_never_fires_earlier(known, grace, more):
-    patient = episodes(known, grace=grace + more)
-    hasty = episodes(known, grace=grace)
+    patient = episodes(known, Patience(grace=grace + more))
+    hasty = episodes(known, Patience(grace=grace))
     assert spans(patient) == spans(hasty)
     for late, early in zip(patient, hasty, strict=True):
         assert late.fired is None or (early.fired and early.fired.as_of <= late.fired.as_of)
@@ -123,7 +123,9 @@ def test_more_grace_never_fires_earlier(known, grace, more):
     ("grace", "fired_at"), [(0, 1), (1, 2), (2, 3), (2.999, 4), (3, 4), (3.001, None)]
 )
 def test_a_rule_fires_at_the_first_breach_that_has_lasted_for_the_grace(grace, fired_at):
-    (episode,) = episodes(history([OK, BREACH, BREACH, BREACH, BREACH]), grace=grace * HOUR)
+    (episode,) = episodes(
+        history([OK, BREACH, BREACH, BREACH, BREACH]), Patience(grace=grace * HOUR)
+    )
     assert episode.since == START + HOUR
     assert episode.lasted == 3 * HOUR
     assert (episode.fired and episode.fired.as_of) == (
@@ -135,7 +137,7 @@ def test_a_rule_fires_at_the_first_breach_that_has_lasted_for_the_grace(grace, f
 def test_a_gap_in_the_data_counts_no_further_back_than_the_next_window_reaches(window, lasted):
     # A window of no length is an instant, which cannot fall short of the one before.
     gap = [point(0, BREACH), point(10, BREACH, window=window)]
-    (episode,) = episodes(gap, grace=100 * HOUR)
+    (episode,) = episodes(gap, Patience(grace=100 * HOUR))
     assert episode.lasted == lasted * HOUR
 
 
@@ -143,7 +145,7 @@ def test_a_gap_in_the_data_counts_no_further_back_than_the_next_window_reaches(w
 @pytest.mark.parametrize("window", [0, 1, 9])
 def test_the_time_up_to_an_inconclusive_point_is_not_counted(silent, window):
     known = history([BREACH, BREACH, silent, silent, BREACH, BREACH], window=window)
-    (episode,) = episodes(known, grace=100 * HOUR)
+    (episode,) = episodes(known, Patience(grace=100 * HOUR))
     assert episode.lasted == 3 * HOUR
     assert episode.ended is None
 
@@ -151,7 +153,7 @@ def test_the_time_up_to_an_inconclusive_point_is_not_counted(silent, window):
 @pytest.mark.parametrize("verdict", [OK, BREACH, *QUIET])
 def test_a_new_champion_ends_the_episode_of_the_one_before(verdict):
     known = [*history([BREACH, BREACH]), point(2, verdict, subject="2")]
-    first, *later = episodes(known, grace=HOUR)
+    first, *later = episodes(known, Patience(grace=HOUR))
     assert first.ended == START + 2 * HOUR
     assert [e.latest.subject for e in later] == (["2"] if verdict is BREACH else [])
     assert all(e.fired is None and e.lasted == timedelta(0) for e in later)
@@ -160,7 +162,7 @@ def test_a_new_champion_ends_the_episode_of_the_one_before(verdict):
 @pytest.mark.parametrize("silent", QUIET)
 def test_not_to_know_the_champion_does_not_end_its_episode(silent):
     known = [*history([BREACH, BREACH]), point(2, silent, subject=None), point(3, BREACH)]
-    (episode,) = episodes(known, grace=HOUR)
+    (episode,) = episodes(known, Patience(grace=HOUR))
     assert episode.since == START
     assert episode.ended is None
 
@@ -168,12 +170,12 @@ def test_not_to_know_the_champion_does_not_end_its_episode(silent):
 def test_of_two_points_of_one_time_the_later_to_arrive_counts():
     first, second = point(0, BREACH), point(0, OK)
     assert in_order([first, second]) == (second,)
-    assert episodes([first, second], grace=HOUR) == ()
-    assert len(episodes([second, first], grace=HOUR)) == 1
+    assert episodes([first, second], Patience(grace=HOUR)) == ()
+    assert len(episodes([second, first], Patience(grace=HOUR))) == 1
 
 
 def test_an_episode_covers_its_first_moment_and_not_the_one_that_ended_it():
-    (episode,) = episodes(history([BREACH, BREACH, OK]), grace=HOUR)
+    (episode,) = episodes(history([BREACH, BREACH, OK]), Patience(grace=HOUR))
     assert episode.covers(START)
     assert episode.covers(START + 1.5 * HOUR)
     assert not episode.covers(START + 2 * HOUR)

@@ -311,8 +311,9 @@ class Project:
         return list(read_decisions(self.instance, guard_key(self.guard)))
 
     def kinds(self) -> list[str]:
-        """What was decided, in order."""
-        return [each.kind.value for each in self.decisions()]
+        """What was decided, in order; that an incident was closed is told apart."""
+        kinds = [each.kind.value for each in self.decisions()]
+        return [kind for kind in kinds if kind != "resolve"]
 
     def last(self, kind: str) -> Decision:
         """The last decision of a kind."""

@@ -93,11 +93,27 @@ def test_a_rollback_by_stage_archives_the_bad_version(new_project):
     assert project.registry.is_quarantined("2")
 
 
-def test_only_enforce_rolls_back_and_the_others_say_what_they_would_do(new_project):
-    project = new_project(rules=(ERROR_NOW,), mode="propose")
+def test_a_guard_that_observes_says_what_it_would_do(new_project):
+    project = new_project(rules=(ERROR_NOW,), mode="observe")
     project.live(1, 2, weather=TURNED)
     assert project.kinds() == ["notify"]
-    assert "team:demand decides (propose: would rollback)" in project.last("notify").reason
+    assert "team:demand decides (observe: would rollback)" in project.last("notify").reason
+    assert project.registry.champion() == "2"
+
+
+def test_a_guard_that_proposes_asks_with_the_evidence_and_nothing_moves_without_an_answer(
+    new_project,
+):
+    project = new_project(rules=(ERROR_NOW,), mode="propose")
+    project.live(1, weather=TURNED)
+    assert project.kinds() == ["request", "propose"]
+    proposal = project.last("propose")
+    assert proposal.evidence["champion_error"] == pytest.approx(110.5)
+    assert proposal.evidence["candidate_error"] == pytest.approx(1.0)
+    assert proposal.evidence["deadline"] == (day(2) + timedelta(hours=4)).isoformat()
+    project.now += timedelta(hours=4)
+    project.tick()
+    assert project.kinds() == ["request", "propose", "expire"]
     assert project.registry.champion() == "2"
 
 
@@ -141,16 +157,17 @@ def test_a_quarantined_version_is_no_place_to_go_back_to(new_project):
     assert project.registry.champion() == "2"
 
 
-def test_a_candidate_whose_features_are_missing_is_refused(new_project):
+def test_the_owner_is_asked_about_a_candidate_whose_features_are_missing(new_project):
     project = new_project(rules=(ERROR_NOW,))
     project.weather[1] = TURNED
     project.materialise(1, PREDICTIONS)
     project.tick()
-    assert project.kinds() == ["request", "refuse"]
-    assert "v1 could not be scored: no partition of features" in project.last("refuse").reason
+    assert project.kinds() == ["request", "propose"]
+    assert "v1 could not be scored: no partition of features" in project.last("propose").reason
+    assert project.registry.champion() == "2"
     project.live(9, weather=Weather(slope=1.0, gone=("load",)))
-    assert outcomes(project) == ["refuse", "refuse"]
-    assert "its inputs load are in none of the guard's tables" in project.last("refuse").reason
+    assert project.kinds().count("propose") == 2
+    assert "its inputs load are in none of the guard's tables" in project.last("propose").reason
     assert project.registry.champion() == "2"
 
 
@@ -162,7 +179,7 @@ def test_a_candidate_that_cannot_be_loaded_is_refused(new_project):
         file.unlink() if file.is_file() else file.rmdir()
     project.live(1, weather=TURNED)
     assert outcomes(project) == ["refuse"]
-    assert "v1 could not be scored: models:/" in project.last("refuse").reason
+    assert "v1 could not be loaded: models:/" in project.last("refuse").reason
     assert project.registry.champion() == "2"
 
 
@@ -329,7 +346,7 @@ def test_a_person_may_name_the_version_to_go_to(new_project):
     project.live(1, weather=GOOD)
     project.weather[1] = TURNED
     project.live(1)
-    assert project.last("refuse").evidence["candidate"] == "3"  # as bad as version 2
+    assert project.last("propose").evidence["candidate"] == "3"  # as bad as version 2
     project.ask_for_rollback(to_version="1")
     assert project.registry.champion() == "1"
 

@@ -37,17 +37,26 @@ def evaluation_metadata(evaluation: Evaluation) -> Metadata:
         found["aiguard/limit"] = dg.MetadataValue.float(float(threshold.value))
     if threshold is not None and threshold.source:
         found["aiguard/limit_source"] = dg.MetadataValue.text(threshold.source)
-    if evaluation.series:
-        found["aiguard/series"] = dg.MetadataValue.text(evaluation.series)
-    if evaluation.subject is not None:
-        found["aiguard/champion"] = dg.MetadataValue.text(evaluation.subject)
-    if evaluation.fingerprint:
-        found["aiguard/fingerprint"] = dg.MetadataValue.text(evaluation.fingerprint)
     if measurement.note:
         found["aiguard/note"] = dg.MetadataValue.text(measurement.note)
     if measurement.facts:
         found["aiguard/facts"] = dg.MetadataValue.json(dict(measurement.facts))
-    return found | _parts_metadata(measurement.parts)
+    return found | _origin_metadata(evaluation) | _parts_metadata(measurement.parts)
+
+
+def _origin_metadata(evaluation: Evaluation) -> Metadata:
+    """Whom and what an evaluation speaks of."""
+    found: Metadata = {}
+    if evaluation.series:
+        found["aiguard/series"] = dg.MetadataValue.text(evaluation.series)
+    if evaluation.subject is not None:
+        found["aiguard/champion"] = dg.MetadataValue.text(evaluation.subject)
+    if evaluation.in_force_since is not None:
+        since = evaluation.in_force_since
+        found["aiguard/champion_since"] = dg.MetadataValue.timestamp(since)
+    if evaluation.fingerprint:
+        found["aiguard/fingerprint"] = dg.MetadataValue.text(evaluation.fingerprint)
+    return found
 
 
 def _parts_metadata(parts: Sequence[Part]) -> Metadata:
@@ -78,11 +87,13 @@ def point_from_metadata(metadata: Mapping[str, dg.MetadataValue[Any]]) -> Point 
         return None
     as_of = _time(metadata["aiguard/as_of"])
     start = metadata.get("aiguard/window_start")
+    since = metadata.get("aiguard/champion_since")
     return Point(
         as_of=as_of,
         start=_time(start) if start else as_of,
         verdict=Verdict(_plain(metadata, "aiguard/verdict")),
         subject=_plain(metadata, "aiguard/champion"),
+        in_force_since=_time(since) if since else None,
         reason=str(_plain(metadata, "aiguard/reason") or ""),
         value=_plain(metadata, "aiguard/value"),
         limit=_plain(metadata, "aiguard/limit"),

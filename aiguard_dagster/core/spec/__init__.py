@@ -1,6 +1,6 @@
 """The guard and its parts, as frozen pydantic models."""
 
-from aiguard_dagster.core.spec.guard import Action, Guard, Mode, Model, Rule
+from aiguard_dagster.core.spec.guard import Guard, Model, Rule
 from aiguard_dagster.core.spec.limits import (
     AbsoluteLimit,
     BaselineLimit,
@@ -9,6 +9,8 @@ from aiguard_dagster.core.spec.limits import (
     describe_limit,
     resolve_limit,
 )
+from aiguard_dagster.core.spec.names import Action, Mode
+from aiguard_dagster.core.spec.policy import Decide, OnInconclusive, Rollback, Target
 from aiguard_dagster.core.spec.review import Region, Review
 from aiguard_dagster.core.spec.signals import (
     Accelerator,
@@ -60,6 +62,7 @@ __all__ = [
     "Cost",
     "Custom",
     "DataSignal",
+    "Decide",
     "DeltaSignal",
     "Drift",
     "Errors",
@@ -76,6 +79,7 @@ __all__ = [
     "Metadata",
     "Mode",
     "Model",
+    "OnInconclusive",
     "OutOfDistribution",
     "Overtrust",
     "Pandera",
@@ -85,12 +89,14 @@ __all__ = [
     "Region",
     "Retraining",
     "Review",
+    "Rollback",
     "Rule",
     "Schema",
     "Signal",
     "Skew",
     "Table",
     "TalliedSignal",
+    "Target",
     "Tokens",
     "Trust",
     "Unique",

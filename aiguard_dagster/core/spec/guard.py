@@ -1,54 +1,18 @@
 """The guard: everything declared for one production model."""
 
-import re
 from datetime import timedelta
-from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from aiguard_dagster.core.durations import Duration, PositiveDuration
 from aiguard_dagster.core.spec.base import Spec
 from aiguard_dagster.core.spec.limits import LimitField
-from aiguard_dagster.core.spec.signals import Signal
+from aiguard_dagster.core.spec.names import Action, Alias, Mode, Name
+from aiguard_dagster.core.spec.policy import Decide, Rollback
+from aiguard_dagster.core.spec.signals import DeltaSignal, Signal
 from aiguard_dagster.core.spec.table import Table
 from aiguard_dagster.core.words import with_hint
-
-NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_]{0,63}$"
-ALIAS_PATTERN = r"^[A-Za-z0-9_-]{1,255}$"
-RESERVED_ALIAS = r"^(?:[lL][aA][tT][eE][sS][tT]|[vV][0-9]+)$"
-"""MLflow reads these in a model URI as a version: ``latest``, ``v3``."""
-Name = Annotated[str, Field(pattern=NAME_PATTERN)]
-
-
-def _not_reserved(alias: str) -> str:
-    if re.match(RESERVED_ALIAS, alias):
-        what = f"{alias!r} is reserved: MLflow reads it as a version"
-        raise ValueError(with_hint(what, "choose another name, such as champion."))
-    return alias
-
-
-Alias = Annotated[
-    str,
-    Field(pattern=ALIAS_PATTERN, json_schema_extra={"not": {"pattern": RESERVED_ALIAS}}),
-    AfterValidator(_not_reserved),
-]
-
-
-class Mode(StrEnum):
-    """``observe`` measures only, ``propose`` asks the owner, ``enforce`` acts."""
-
-    OBSERVE = "observe"
-    PROPOSE = "propose"
-    ENFORCE = "enforce"
-
-
-class Action(StrEnum):
-    """What a rule that fires asks for."""
-
-    NOTIFY = "notify"
-    HOLD = "hold"
-    ROLLBACK = "rollback"
 
 
 class Model(Spec):
@@ -81,9 +45,17 @@ class Rule(Spec):
     limit: LimitField | None = None
     grace: Duration = timedelta(0)
     """How long a breach must persist, in event time, before the rule fires."""
+    resolve_after: Duration = timedelta(0)
+    """How long it must then be ``ok``, in event time, before the breach counts as over."""
     action: Action = Action.NOTIFY
     owner: str | None = None
     """Who decides on this rule; the guard's owner when left out."""
+
+    @property
+    def takes(self) -> timedelta:
+        """How long it takes from sound data until the rule could fire: its window and grace."""
+        window = self.signal.window if isinstance(self.signal, DeltaSignal) else timedelta(0)
+        return window + self.grace
 
     def on(self, table: str) -> "Rule":
         """The same rule on another table."""
@@ -105,6 +77,16 @@ class Guard(Spec):
     """The assets that rules look at, each under a name of the guard's own."""
     rules: tuple[Rule, ...] = Field(min_length=1)
     """What is measured, which limits matter, and what happens when one is crossed."""
+    decide: Decide = Decide()
+    """How long the owner has for an answer, and what happens without one."""
+    rollback: Rollback = Rollback()
+    """Where a rollback goes, what it needs to know, and what follows it."""
+    initial_delay: Duration = timedelta(0)
+    """After a promotion, breaches of the new champion do not count for this long."""
+    recovery_window: PositiveDuration | None = None
+    """A rule that no rollback, retrain or new version has brought back by then is structural: the
+    guard stops acting on the model and the owner is told. Twice the rule's window and grace, and 14
+    days at least, when left out."""
     cooldown: Duration = timedelta(days=7)
     """After an action on the model, no further one for this long, in event time."""
     silence: PositiveDuration = timedelta(days=3)
@@ -128,6 +110,10 @@ class Guard(Spec):
             if rule.signal.needs_model and not rule.signal.of_runs
         }
         return tuple(name for name in self.tables if name in needed)
+
+    def recovery_window_of(self, rule: Rule) -> timedelta:
+        """How long a new champion has to bring a rule back."""
+        return self.recovery_window or max(2 * rule.takes, timedelta(days=14))
 
     def owner_of(self, rule: Rule) -> str:
         """Who decides on this rule."""

@@ -8,13 +8,13 @@ from pydantic_core import ErrorDetails
 
 from aiguard_dagster.core.errors import Problem
 from aiguard_dagster.core.spec.base import Spec
-from aiguard_dagster.core.spec.guard import ALIAS_PATTERN, NAME_PATTERN
 from aiguard_dagster.core.spec.limits import (
     CHOICES,
     AbsoluteLimit,
     BaselineLimit,
     FalseAlarmLimit,
 )
+from aiguard_dagster.core.spec.names import ALIAS_PATTERN, NAME_PATTERN
 from aiguard_dagster.core.spec.places import kinds_of, locate
 from aiguard_dagster.core.spec.signals import IMPORT_PATTERN, Signal
 from aiguard_dagster.core.spec.sources import Source

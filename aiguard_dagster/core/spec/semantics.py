@@ -6,8 +6,9 @@ from typing import assert_never
 
 from aiguard_dagster.core.durations import Percentage, format_duration
 from aiguard_dagster.core.errors import Problem
-from aiguard_dagster.core.spec.guard import Action, Guard, Rule
+from aiguard_dagster.core.spec.guard import Guard, Rule
 from aiguard_dagster.core.spec.limits import AbsoluteLimit, BaselineLimit, FalseAlarmLimit
+from aiguard_dagster.core.spec.names import Action
 from aiguard_dagster.core.spec.signals import (
     KINDS_OF_TRACES,
     Custom,
@@ -37,7 +38,7 @@ def find_problems(
     found: list[Found] = []
     first: dict[str, int] = {}
     if positions is None:
-        found += _policies(guard)
+        found += [*_policies(guard), *_recovery(guard)]
     numbers = range(len(guard.rules)) if positions is None else positions
     for number, rule in zip(numbers, guard.rules, strict=True):
         path = f"rules[{number}]"
@@ -91,6 +92,22 @@ def _policies(guard: Guard) -> Iterator[Found]:
             if getattr(table, column) is None:
                 what = f"it needs the {column} column of {name!r}, which names none"
                 yield (path, what, f"add {column}: and the column's name to tables.{name}.")
+
+
+def _recovery(guard: Guard) -> Iterator[Found]:
+    """Policies on rollbacks that nothing could ever fulfil."""
+    acting = [rule for rule in guard.rules if rule.action is Action.ROLLBACK]
+    if not acting and "rollback" in guard.model_fields_set:
+        yield ("rollback", "no rule asks for a rollback", "take it out, or give a rule the action.")
+    for rule in acting:
+        if guard.recovery_window is not None and guard.recovery_window < rule.takes:
+            what = (
+                f"{format_duration(guard.recovery_window)} is over before {rule.name} could have"
+                f" recovered: its window and grace take {format_duration(rule.takes)}"
+            )
+            hint = f"give at least {format_duration(rule.takes)}."
+            yield ("recovery_window", what, hint)
+            return
 
 
 def _table(guard: Guard, rule: Rule, path: str) -> Iterator[Found]:

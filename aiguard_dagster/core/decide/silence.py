@@ -1,0 +1,109 @@
+"""What could not be measured, or said nothing for too long: a person is told, nothing is done."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+from aiguard_dagster.core.decide.holds import hold_spans
+from aiguard_dagster.core.decide.situation import Situation
+from aiguard_dagster.core.decisions import Decision, DecisionKind, incident_id
+from aiguard_dagster.core.lifecycle import ZERO, Point, last_conclusive
+from aiguard_dagster.core.spec import Action, DeltaSignal, Mode, Rule
+from aiguard_dagster.core.verdicts import Verdict
+from aiguard_dagster.core.words import first_paragraph
+
+RECENT, FEWEST_GAPS = 10, 2
+"""Newest verdicts whose usual distance tells how often a rule speaks."""
+
+
+def unmeasured(seen: Situation) -> list[Decision]:
+    """Tell the owner, once until it speaks again, of a hold rule that cannot be measured.
+
+    Its check blocks what follows in the run, as one that fails would; nothing else is held.
+    """
+    guard, new = seen.guard, []
+    told = {(d.rule, d.at) for d in seen.decisions if d.kind is DecisionKind.ESCALATE}
+    for rule in guard.rules:
+        holds = rule.action is Action.HOLD and guard.mode is Mode.ENFORCE
+        if not holds or not rule.signal.judges_data:
+            continue
+        failing: set[str] = set()
+        for point in seen.points[rule.name]:
+            if point.verdict in {Verdict.OK, Verdict.BREACH}:
+                failing.discard(point.series)
+            if point.verdict is not Verdict.ERROR or point.series in failing:
+                continue
+            failing.add(point.series)
+            if (rule.name, point.as_of) not in told:
+                new.append(
+                    Decision(
+                        kind=DecisionKind.ESCALATE,
+                        at=point.as_of,
+                        incident=incident_id(guard.name, rule.name, point.as_of),
+                        rule=rule.name,
+                        reason=(
+                            f"{rule.name}: {first_paragraph(point.reason)}. It blocks what follows"
+                            f" in the run; {guard.owner_of(rule)} decides"
+                        ),
+                    )
+                )
+    return new
+
+
+def silence(seen: Situation) -> list[Decision]:
+    """Escalate a rule that has said nothing conclusive for too long; never more than that.
+
+    The time under hold does not count: what is held back has nothing to say.
+    """
+    guard, now = seen.guard, seen.now
+    spans = [(span.start, span.end or now) for span in hold_spans(seen)]
+    new = []
+    for rule in guard.rules:
+        points = seen.points[rule.name]
+        heard = last_conclusive(points) or min((p.as_of for p in points), default=None)
+        if heard is None:
+            continue
+        held = sum((max(min(end, now) - max(start, heard), ZERO) for start, end in spans), ZERO)
+        patience = _patience(seen, rule, points)
+        if now - heard - held < patience:
+            continue
+        told = any(
+            d.kind is DecisionKind.ESCALATE
+            and d.rule == rule.name
+            and d.at > heard
+            and "about" not in d.evidence
+            for d in seen.decisions
+        )
+        if not told:
+            new.append(
+                Decision(
+                    kind=DecisionKind.ESCALATE,
+                    at=heard + held + patience,
+                    incident=incident_id(guard.name, rule.name, heard),
+                    rule=rule.name,
+                    reason=(
+                        f"{rule.name}: nothing conclusive since {heard:%Y-%m-%d %H:%M} UTC"
+                        f"{_last_word(points, heard)}."
+                        f" {guard.owner_of(rule)}: find out why it is silent"
+                    ),
+                )
+            )
+    return new
+
+
+def _patience(seen: Situation, rule: Rule, points: Sequence[Point]) -> timedelta:
+    """How long a rule may say nothing conclusive: longer than it takes to say anything."""
+    ends = [point.as_of for point in points]
+    gaps = sorted(later - earlier for earlier, later in pairwise(ends[-RECENT:]) if later > earlier)
+    usual = gaps[len(gaps) // 2] * 1.5 if len(gaps) >= FEWEST_GAPS else ZERO
+    longest = max(seen.guard.silence, usual)
+    if last_conclusive(points) is None and isinstance(rule.signal, DeltaSignal):
+        return rule.signal.window + longest  # Its first window has to fill.
+    return longest
+
+
+def _last_word(points: Sequence[Point], heard: datetime) -> str:
+    """What a rule has said since it was last conclusive."""
+    newest = points[-1]
+    said = first_paragraph(newest.reason)
+    return f" ({newest.verdict}: {said})" if newest.as_of > heard and said else ""

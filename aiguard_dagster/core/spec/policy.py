@@ -1,0 +1,68 @@
+"""Who decides and by when, where a rollback goes, and how often the guard may act by itself."""
+
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from aiguard_dagster.core.durations import PositiveDuration
+from aiguard_dagster.core.spec.base import Spec
+from aiguard_dagster.core.spec.names import Action, Alias
+from aiguard_dagster.core.words import with_hint
+
+
+class Decide(Spec):
+    """How long the owner has for an answer, and what happens without one."""
+
+    within: PositiveDuration = timedelta(hours=4)
+    """Time on the clock from when the owner was asked."""
+    otherwise: Action = Action.NOTIFY
+    """``notify`` escalates to the owner and does nothing; ``hold`` holds the predictions back;
+    ``rollback`` goes ahead as if approved."""
+
+
+class Target(Spec):
+    """A fixed place to roll back to."""
+
+    alias: Alias | None = None
+    """The version that bears this alias."""
+    version: Annotated[str, Field(pattern=r"^[1-9][0-9]*$", coerce_numbers_to_str=True)] | None = (
+        None
+    )
+    """This version."""
+
+    @model_validator(mode="after")
+    def _one(self) -> "Target":
+        if (self.alias is None) == (self.version is None):
+            what = "a rollback goes to one place"
+            raise ValueError(with_hint(what, "give alias or version, one of them."))
+        return self
+
+
+class OnInconclusive(StrEnum):
+    """What a rollback does when nobody can tell whether the candidate would do better."""
+
+    ASK = "ask"
+    GO = "go"
+    HOLD = "hold"
+
+
+class Rollback(Spec):
+    """Where a rollback goes, what it needs to know, and what follows it."""
+
+    to: Literal["last_known_good"] | Target = "last_known_good"
+    """``last_known_good`` is the newest earlier champion that served without a lasting breach."""
+    on_inconclusive: OnInconclusive = OnInconclusive.ASK
+    """``ask`` the owner, ``go`` ahead, or ``hold`` the predictions back."""
+    at_most: Annotated[int, Field(ge=1)] = 3
+    """Rollbacks that the guard makes by itself within ``per``; after that it asks the owner."""
+    per: PositiveDuration = timedelta(days=30)
+    """The span of event time that ``at_most`` speaks of."""
+    load_within: PositiveDuration = timedelta(minutes=5)
+    """How long the candidate may take to load and to predict, in a process of its own."""
+    repredict: Literal["since_incident"] | None = None
+    """``since_incident``: partitions of the predictions since the incident are made again with the
+    restored version."""
+    confirm_within: PositiveDuration = timedelta(days=2)
+    """When predictions do not carry the restored version by then, the owner is told."""
