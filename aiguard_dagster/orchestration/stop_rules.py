@@ -1,19 +1,32 @@
 """The stop-rule sensor: from the event-time history of verdicts to decisions and rollbacks."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 import dagster as dg
 
 from aiguard_dagster.adapters.dagster.history import (
     decision_event,
+    newest_event,
+    news_since,
     read_decisions,
     read_evaluations,
 )
-from aiguard_dagster.core.decide import decide, patience_of
+from aiguard_dagster.core.decide import Situation, patience_of, situation
+from aiguard_dagster.core.decide import decided as news_of
+from aiguard_dagster.core.decide.attention import (
+    horizon,
+    is_calm,
+    next_look,
+    reaches_back,
+    waits_for_others,
+)
 from aiguard_dagster.core.decisions import Decision, DecisionKind, open_requests, request_id
 from aiguard_dagster.core.lifecycle import Point, episodes, in_order
 from aiguard_dagster.core.spec import Action, Guard, Mode
+from aiguard_dagster.orchestration.agenda import Agenda
 from aiguard_dagster.orchestration.clock import Clock
 from aiguard_dagster.orchestration.keys import check_key, guard_key
 from aiguard_dagster.orchestration.rollback import (
@@ -37,7 +50,7 @@ def build_stop_rule_sensor(
     clock: Clock,
     minimum_interval_seconds: int,
 ) -> dg.SensorDefinition:
-    """One sensor for all guards; stateless, everything is read from the event log."""
+    """One sensor for all guards; everything is read from the event log, the cursor is a cache."""
 
     @dg.sensor(
         name=name,
@@ -48,28 +61,91 @@ def build_stop_rule_sensor(
     def stop_rule_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         events: list[dg.AssetObservation] = []
         requests: list[dg.RunRequest] = []
+        agenda = Agenda.from_cursor(context.cursor, now=clock())
 
         def work(guard: Guard) -> None:
-            decided, wanted = step(context.instance, guard, now=clock())
-            events.extend(decision_event(guard_key(guard), decision) for decision in decided)
-            requests.extend(wanted)
+            looked = look(context.instance, guard, now=agenda.now)
+            events.extend(decision_event(guard_key(guard), each) for each in looked.decided)
+            requests.extend(looked.requests)
+            agenda.looked_at(guard, due=looked.due, calm=looked.calm)
+            if looked.decided:
+                agenda.put_off(guard)  # The next tick sees whether it was written down.
 
-        for_each_guard(context, guards, work)
-        return dg.SensorResult(asset_events=events, run_requests=requests)
+        wanted = with_news(context.instance, agenda, guards)
+        for_each_guard(context, agenda, wanted, work)
+        agenda.keep(guards)
+        return dg.SensorResult(
+            asset_events=events, run_requests=requests, cursor=agenda.to_cursor()
+        )
 
     return stop_rule_sensor
 
 
-def step(
-    instance: dg.DagsterInstance, guard: Guard, *, now: datetime
-) -> tuple[list[Decision], list[dg.RunRequest]]:
-    """The decisions that are new for one guard, and the rollback runs that are wanted."""
+def with_news(instance: dg.DagsterInstance, agenda: Agenda, guards: Sequence[Guard]) -> list[Guard]:
+    """The guards that must be looked at: whose rules or decisions have news, or whose time it is.
+
+    A guard on which nothing is going on need not be looked at for rules that passed once more.
+    """
+    if agenda.read is None:
+        agenda.read = newest_event(instance)
+        return list(guards)
+    news = news_since(instance, agenda.read)
+    agenda.read = news.read
+    wanted = []
+    for guard in guards:
+        checks = {check_key(guard, rule) for rule in guard.rules}
+        told = guard_key(guard) in news.assets or bool(checks & news.failed)
+        heard = bool(checks & news.passed) and not agenda.is_calm(guard)
+        if told or heard or agenda.is_due(guard):
+            wanted.append(guard)
+    return wanted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What a look at one guard has come to.
+
+    Attributes:
+        decided: Decisions that are new.
+        requests: Rollback runs that are wanted.
+        due: When to look again, news or not.
+        calm: Whether nothing is going on.
+    """
+
+    decided: list[Decision]
+    requests: list[dg.RunRequest]
+    due: datetime | None
+    calm: bool
+
+
+def look(instance: dg.DagsterInstance, guard: Guard, *, now: datetime) -> Look:
+    """Decide for one guard, and find out when it needs a look again."""
+    seen = read_situation(instance, guard, now=now)
+    decided, requests = step(instance, seen)
+    after = seen.with_decisions(decided)
+    due = now if waits_for_others(after) else next_look(after)
+    return Look(decided=decided, requests=requests, due=due, calm=not decided and is_calm(after))
+
+
+def read_situation(instance: dg.DagsterInstance, guard: Guard, *, now: datetime) -> Situation:
+    """What the event log tells of a guard, as far back as it matters."""
+    enough = partial(reaches_back, span=horizon(guard))
     history = {
-        rule.name: [s.point for s in read_evaluations(instance, check_key(guard, rule))]
+        rule.name: [
+            stored.point
+            for stored in read_evaluations(instance, check_key(guard, rule), enough=enough)
+        ]
         for rule in guard.rules
     }
-    decisions = read_decisions(instance, guard_key(guard))
-    decided = list(decide(guard, history, decisions, now=now))
+    return situation(guard, history, read_decisions(instance, guard_key(guard)), now=now)
+
+
+def step(
+    instance: dg.DagsterInstance, seen: Situation
+) -> tuple[list[Decision], list[dg.RunRequest]]:
+    """The decisions that are new for one guard, and the rollback runs that are wanted."""
+    guard, history, decisions = seen.guard, seen.points, seen.decisions
+    decided = list(news_of(seen))
     requests = []
     for request in open_requests([*decisions, *decided]):
         if not still_wanted(guard, request, history):

@@ -1,17 +1,21 @@
-"""The one module that reaches below Dagster's public API: check history and storage ids.
+"""The one module that reaches below Dagster's public API: check history, news and storage ids.
 
 Pinned to dagster 1.13; ``tests/adapters/dagster`` fails first when Dagster moves these.
 """
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
+import sqlalchemy as db
 from dagster._core.definitions.asset_checks import asset_check_evaluation
 from dagster._core.events import DagsterEventType
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecord
+from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
+from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
 
 from aiguard_dagster.adapters.dagster.metadata import (
     decision_from_metadata,
@@ -19,12 +23,16 @@ from aiguard_dagster.adapters.dagster.metadata import (
     point_from_metadata,
 )
 from aiguard_dagster.core.decisions import Decision
+from aiguard_dagster.core.errors import MeasurementError
 from aiguard_dagster.core.lifecycle import Point
 
 Target = asset_check_evaluation.AssetCheckEvaluationTargetMaterializationData
+EVENTS = SqlEventLogStorageTable
 MOST_EVALUATIONS = 2_000
 """Newest evaluations of one check that are read; a daily rule reaches back five years."""
-PAGE = 500
+FIRST_PAGE, PAGE = 50, 500
+MOST_NEWS = 20_000
+"""Events that one tick reads; the rest is read by the next."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,34 +51,119 @@ class StoredEvaluation:
 
 
 def read_evaluations(
-    instance: dg.DagsterInstance, check: dg.AssetCheckKey, *, most: int = MOST_EVALUATIONS
+    instance: dg.DagsterInstance,
+    check: dg.AssetCheckKey,
+    *,
+    most: int = MOST_EVALUATIONS,
+    enough: Callable[[Sequence[Point]], bool] = lambda _: False,
 ) -> tuple[StoredEvaluation, ...]:
-    """The evaluations of one check, oldest write first; rows that are not ours are left out."""
-    records: list[AssetCheckExecutionRecord] = []
+    """The evaluations of one check, oldest write first; rows that are not ours are left out.
+
+    Args:
+        instance: The Dagster instance.
+        check: The check.
+        most: How many to read, the newest.
+        enough: Asked after each page, newest write first, whether no older ones are needed.
+    """
+    found: list[StoredEvaluation] = []
     cursor = None
-    while len(records) < most:
+    while len(found) < most:
+        size = PAGE if cursor else FIRST_PAGE
         page = instance.event_log_storage.get_asset_check_execution_history(
-            check, limit=PAGE, cursor=cursor
+            check, limit=size, cursor=cursor
         )
-        # A run of the asset plans its delta checks too, and leaves them to the sensor.
-        records += [record for record in page if record.status.value != "PLANNED"]
-        if len(page) < PAGE:
+        found += [stored for record in page if (stored := _stored(record))]
+        if len(page) < size or enough([each.point for each in found]):
             break
         cursor = page[-1].id
-    found = []
-    for record in reversed(records[:most]):
-        evaluation = record.evaluation
-        point = point_from_metadata(evaluation.metadata) if evaluation else None
-        if evaluation and point:
-            mark = evaluation.metadata.get("aiguard/fingerprint")
-            found.append(
-                StoredEvaluation(
-                    point=point,
-                    fingerprint=str(mark.value) if mark else "",
-                    metadata=evaluation.metadata,
-                )
-            )
-    return tuple(found)
+    return tuple(reversed(found[:most]))
+
+
+def _stored(record: AssetCheckExecutionRecord) -> StoredEvaluation | None:
+    """An evaluation of ours; a run of the asset plans its delta checks, which says nothing yet."""
+    evaluation = record.evaluation if record.status.value != "PLANNED" else None
+    point = point_from_metadata(evaluation.metadata) if evaluation else None
+    if evaluation is None or point is None:
+        return None
+    mark = evaluation.metadata.get("aiguard/fingerprint")
+    return StoredEvaluation(
+        point=point, fingerprint=str(mark.value) if mark else "", metadata=evaluation.metadata
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class News:
+    """What the event log holds beyond a place in it.
+
+    Attributes:
+        read: The place up to which it was read, a storage id.
+        assets: Assets that were materialised or observed.
+        passed: Checks that were evaluated and passed.
+        failed: Checks that were evaluated and did not.
+    """
+
+    read: int
+    assets: frozenset[dg.AssetKey] = frozenset()
+    passed: frozenset[dg.AssetCheckKey] = frozenset()
+    failed: frozenset[dg.AssetCheckKey] = frozenset()
+
+
+def newest_event(instance: dg.DagsterInstance) -> int:
+    """The storage id of the newest event that concerns assets or checks; 0 for an empty log."""
+    with _events(instance).index_connection() as connection:
+        found = connection.execute(db.select(db.func.max(EVENTS.c.id))).scalar()
+    return int(found or 0)
+
+
+def news_since(instance: dg.DagsterInstance, read: int, *, most: int = MOST_NEWS) -> News:
+    """What has come since a place in the event log, in one query by its index.
+
+    Ids that were handed out before and written after the newest one are missed here, on Postgres
+    with several writers; who relies on this looks again now and then.
+    """
+    evaluated = DagsterEventType.ASSET_CHECK_EVALUATION.value
+    kinds = [
+        DagsterEventType.ASSET_MATERIALIZATION.value,
+        DagsterEventType.ASSET_OBSERVATION.value,
+        evaluated,
+    ]
+    text = db.case((EVENTS.c.dagster_event_type == evaluated, EVENTS.c.event), else_=None)
+    query = (
+        db.select(EVENTS.c.id, EVENTS.c.asset_key, text)
+        .where(EVENTS.c.id > read, EVENTS.c.dagster_event_type.in_(kinds))
+        .order_by(EVENTS.c.id)
+        .limit(most)
+    )
+    with _events(instance).index_connection() as connection:
+        rows = connection.execute(query).all()
+    assets = {dg.AssetKey.from_db_string(asset) for _, asset, _ in rows if asset}
+    passed: set[dg.AssetCheckKey] = set()
+    failed: set[dg.AssetCheckKey] = set()
+    for _, _, event in rows:
+        if event:
+            check, good = _evaluated(event)
+            (passed if good else failed).add(check)
+    return News(
+        read=rows[-1][0] if rows else read,
+        assets=frozenset(key for key in assets if key),
+        passed=frozenset(passed),
+        failed=frozenset(failed),
+    )
+
+
+def _evaluated(event: str) -> tuple[dg.AssetCheckKey, bool]:
+    """The check that an event speaks of, and whether it passed."""
+    data = json.loads(event)["dagster_event"]["event_specific_data"]
+    key = dg.AssetKey(data["asset_key"]["path"])
+    return dg.AssetCheckKey(key, data["check_name"]), bool(data["success"])
+
+
+def _events(instance: dg.DagsterInstance) -> SqlEventLogStorage:
+    storage = instance.event_log_storage
+    if not isinstance(storage, SqlEventLogStorage):
+        msg = f"{type(storage).__name__} is no SQL event log\n\nHint: use SQLite or Postgres."
+        raise MeasurementError(msg)
+    return storage
 
 
 def read_decisions(instance: dg.DagsterInstance, guard_key: dg.AssetKey) -> tuple[Decision, ...]:
