@@ -290,7 +290,7 @@ class Profiling:
     def ask(
         self, instance: dg.DagsterInstance, key: dg.AssetKey, partition: str, cause: str
     ) -> None:
-        """Ask for the next run for one profile: none while one goes on or after the last attempt."""
+        """Ask for the next run for one profile, unless one goes on or it was the last attempt."""
         name = f"{key.to_user_string()}/{partition}/{cause}"
         runs = instance.get_runs(dg.RunsFilter(tags={PROFILE_TAG: name}))
         live = any(run.status in LIVE for run in runs)

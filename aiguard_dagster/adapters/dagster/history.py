@@ -7,19 +7,23 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
 
 import dagster as dg
 import sqlalchemy as db
 from dagster._core.definitions.asset_checks import asset_check_evaluation
 from dagster._core.events import DagsterEventType
-from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecord
-from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
+from dagster._core.storage.event_log.schema import (
+    AssetCheckExecutionsTable,
+    SqlEventLogStorageTable,
+)
 from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
 
 from aiguard_dagster.adapters.dagster.metadata import (
+    Plain,
     decision_from_metadata,
     decision_metadata,
+    plain,
+    plain_from_json,
     point_from_metadata,
 )
 from aiguard_dagster.core.decisions import Decision
@@ -27,7 +31,7 @@ from aiguard_dagster.core.errors import MeasurementError
 from aiguard_dagster.core.lifecycle import Point
 
 Target = asset_check_evaluation.AssetCheckEvaluationTargetMaterializationData
-EVENTS = SqlEventLogStorageTable
+EVENTS, EVALUATIONS = SqlEventLogStorageTable, AssetCheckExecutionsTable
 MOST_EVALUATIONS = 2_000
 """Newest evaluations of one check that are read; a daily rule reaches back five years."""
 FIRST_PAGE, PAGE = 50, 500
@@ -42,12 +46,12 @@ class StoredEvaluation:
     Attributes:
         point: The verdict.
         fingerprint: What it was judged on.
-        metadata: All that was recorded with it, such as parts and coverage.
+        metadata: All that was recorded with it, such as parts and coverage, as plain values.
     """
 
     point: Point
     fingerprint: str
-    metadata: Mapping[str, dg.MetadataValue[Any]] = field(default_factory=dict, hash=False)
+    metadata: Plain = field(default_factory=dict, hash=False)
 
 
 def read_evaluations(
@@ -69,26 +73,43 @@ def read_evaluations(
     cursor = None
     while len(found) < most:
         size = PAGE if cursor else FIRST_PAGE
-        page = instance.event_log_storage.get_asset_check_execution_history(
-            check, limit=size, cursor=cursor
-        )
-        found += [stored for record in page if (stored := _stored(record))]
+        page = _page(instance, check, size=size, before=cursor)
+        found += [stored for _, event in page if (stored := _stored(event))]
         if len(page) < size or enough([each.point for each in found]):
             break
-        cursor = page[-1].id
+        cursor = page[-1][0]
     return tuple(reversed(found[:most]))
 
 
-def _stored(record: AssetCheckExecutionRecord) -> StoredEvaluation | None:
-    """An evaluation of ours; a run of the asset plans its delta checks, which says nothing yet."""
-    evaluation = record.evaluation if record.status.value != "PLANNED" else None
-    point = point_from_metadata(evaluation.metadata) if evaluation else None
-    if evaluation is None or point is None:
-        return None
-    mark = evaluation.metadata.get("aiguard/fingerprint")
-    return StoredEvaluation(
-        point=point, fingerprint=str(mark.value) if mark else "", metadata=evaluation.metadata
+def _page(
+    instance: dg.DagsterInstance, check: dg.AssetCheckKey, *, size: int, before: int | None
+) -> list[tuple[int, str]]:
+    """Id and event of the newest evaluations; of those that are only planned there are none."""
+    query = (
+        db.select(EVALUATIONS.c.id, EVALUATIONS.c.evaluation_event)
+        .where(
+            EVALUATIONS.c.asset_key == check.asset_key.to_string(),
+            EVALUATIONS.c.check_name == check.name,
+            EVALUATIONS.c.execution_status != "PLANNED",
+        )
+        .order_by(EVALUATIONS.c.id.desc())
+        .limit(size)
     )
+    if before is not None:
+        query = query.where(EVALUATIONS.c.id < before)
+    with _events(instance).index_connection() as connection:
+        return [(row[0], row[1]) for row in connection.execute(query)]
+
+
+def _stored(event: str | None) -> StoredEvaluation | None:
+    """An evaluation of ours, read as JSON: Dagster's own reader takes twenty times as long."""
+    data = json.loads(event)["dagster_event"]["event_specific_data"] if event else {}
+    metadata = plain_from_json(data.get("metadata") or {})
+    point = point_from_metadata(metadata)
+    if point is None:
+        return None
+    fingerprint = str(metadata.get("aiguard/fingerprint") or "")
+    return StoredEvaluation(point=point, fingerprint=fingerprint, metadata=metadata)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,7 +195,7 @@ def read_decisions(instance: dg.DagsterInstance, guard_key: dg.AssetKey) -> tupl
         page = instance.fetch_observations(guard_key, limit=1_000, cursor=cursor, ascending=True)
         for record in page.records:
             event = record.asset_observation
-            decision = decision_from_metadata(event.metadata) if event else None
+            decision = decision_from_metadata(plain(event.metadata)) if event else None
             if decision:
                 found.append(decision)
         if not page.has_more:

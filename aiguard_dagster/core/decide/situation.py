@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 
-from aiguard_dagster.core.decisions import Decision, Evidence, incident_id
+from aiguard_dagster.core.decisions import NOT_ABOUT_THE_BREACH, Decision, Evidence, incident_id
 from aiguard_dagster.core.incidents import Incident, find_incidents
 from aiguard_dagster.core.lifecycle import Episode, Patience, Point, episodes, in_order
 from aiguard_dagster.core.spec import Action, Guard, Mode, Rule
@@ -31,8 +31,23 @@ class Situation:
 
     @cached_property
     def incidents(self) -> tuple[Incident, ...]:
-        """The incidents that the verdicts tell of."""
-        return find_incidents(self.guard.name, self.found, self.points)
+        """The incidents that the verdicts tell of; one that was told of keeps its name."""
+        found = find_incidents(self.guard.name, self.found, self.points)
+        return tuple(replace(each, id=self._known(each) or each.id) for each in found)
+
+    def _known(self, incident: Incident) -> str | None:
+        """The name under which something was decided about it, though late data began it sooner."""
+        return next(
+            (
+                d.incident
+                for d in self.decisions
+                if d.rule in incident.rules
+                and d.kind not in NOT_ABOUT_THE_BREACH
+                and incident.opened <= d.at
+                and (incident.ended is None or d.at < incident.ended)
+            ),
+            None,
+        )
 
     def with_decisions(self, new: Iterable[Decision]) -> "Situation":
         """The same moment, with more decided."""
