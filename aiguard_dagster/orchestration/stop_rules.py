@@ -1,7 +1,7 @@
 """The stop-rule sensor: from the event-time history of verdicts to decisions and rollbacks."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
@@ -26,6 +26,7 @@ from aiguard_dagster.core.decide.attention import (
 from aiguard_dagster.core.decisions import Decision, DecisionKind, open_requests, request_id
 from aiguard_dagster.core.lifecycle import Point, episodes, in_order
 from aiguard_dagster.core.spec import Action, Guard, Mode
+from aiguard_dagster.core.verdicts import Window
 from aiguard_dagster.orchestration.agenda import Agenda
 from aiguard_dagster.orchestration.clock import Clock
 from aiguard_dagster.orchestration.keys import check_key, guard_key
@@ -36,6 +37,7 @@ from aiguard_dagster.orchestration.rollback import (
     rollback_job_name,
 )
 from aiguard_dagster.orchestration.ticks import for_each_guard
+from aiguard_dagster.orchestration.upstream import UpstreamAsset, find_troubles
 
 MOST_ATTEMPTS = 3
 """Runs of one rollback request before a person is asked."""
@@ -47,6 +49,7 @@ def build_stop_rule_sensor(
     name: str,
     guards: Sequence[Guard],
     jobs: Sequence[dg.JobDefinition],
+    upstreams: Mapping[str, Sequence[UpstreamAsset]],
     clock: Clock,
     minimum_interval_seconds: int,
 ) -> dg.SensorDefinition:
@@ -64,7 +67,8 @@ def build_stop_rule_sensor(
         agenda = Agenda.from_cursor(context.cursor, now=clock())
 
         def work(guard: Guard) -> None:
-            looked = look(context.instance, guard, now=agenda.now)
+            mine = upstreams[guard.name]
+            looked = look(context.instance, guard, now=agenda.now, upstream=mine)
             events.extend(decision_event(guard_key(guard), each) for each in looked.decided)
             requests.extend(looked.requests)
             agenda.looked_at(guard, due=looked.due, calm=looked.calm)
@@ -118,9 +122,15 @@ class Look:
     calm: bool
 
 
-def look(instance: dg.DagsterInstance, guard: Guard, *, now: datetime) -> Look:
+def look(
+    instance: dg.DagsterInstance,
+    guard: Guard,
+    *,
+    now: datetime,
+    upstream: Sequence[UpstreamAsset] = (),
+) -> Look:
     """Decide for one guard, and find out when it needs a look again."""
-    seen = read_situation(instance, guard, now=now)
+    seen = with_troubles(instance, read_situation(instance, guard, now=now), upstream)
     decided, requests = step(instance, seen)
     after = seen.with_decisions(decided)
     due = now if waits_for_others(after) else next_look(after)
@@ -138,6 +148,17 @@ def read_situation(instance: dg.DagsterInstance, guard: Guard, *, now: datetime)
         for rule in guard.rules
     }
     return situation(guard, history, read_decisions(instance, guard_key(guard)), now=now)
+
+
+def with_troubles(
+    instance: dg.DagsterInstance, seen: Situation, upstream: Sequence[UpstreamAsset]
+) -> Situation:
+    """The same, with what is wrong upstream where a rule on the model fires."""
+    firing = seen.firing
+    if not firing or not upstream:
+        return seen
+    window = Window(start=min(p.start for p in firing), end=max(p.as_of for p in firing))
+    return replace(seen, troubles=find_troubles(instance, upstream, window))
 
 
 def step(

@@ -323,6 +323,7 @@ def test_a_request_names_its_breach_and_gives_the_numbers():
         "n": 100,
         "since": "2026-01-02T00:00:00+00:00",
         "champion": "1",
+        "suspect_layer": "model",
         "attempt": 1,
     }
 

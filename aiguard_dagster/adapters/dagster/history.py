@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 import dagster as dg
 import sqlalchemy as db
 from dagster._core.definitions.asset_checks import asset_check_evaluation
+from dagster._core.definitions.freshness import FreshnessState
 from dagster._core.events import DagsterEventType
 from dagster._core.storage.event_log.schema import (
     AssetCheckExecutionsTable,
@@ -262,3 +263,35 @@ def planned_runs(
         if len(page) < PAGE:
             return found
         cursor = page[-1].storage_id
+
+
+def last_run_failed(instance: dg.DagsterInstance, key: dg.AssetKey) -> datetime | None:
+    """When an asset's newest run failed to make it; None where it was made, or is being made."""
+    made = instance.get_latest_materialization_event(key)
+    planned = planned_runs(
+        instance, key, after=datetime.fromtimestamp(made.timestamp if made else 0, tz=UTC)
+    )
+    if not planned:
+        return None
+    newest = max(planned, key=lambda run: planned[run])
+    run = instance.get_run_by_id(newest)
+    failed = run is not None and run.status is dg.DagsterRunStatus.FAILURE
+    return planned[newest] if failed else None
+
+
+def freshness_fails(instance: dg.DagsterInstance, key: dg.AssetKey) -> datetime | None:
+    """Since when an asset's freshness policy fails; None where it does not, or there is none."""
+    record = instance.get_freshness_state_records([key]).get(key)
+    return record.updated_at if record and record.freshness_state == FreshnessState.FAIL else None
+
+
+def failed_check(
+    instance: dg.DagsterInstance, check: dg.AssetCheckKey
+) -> tuple[datetime, bool] | None:
+    """When a check last failed with severity ERROR and whether it blocks; None where it passed."""
+    record = instance.get_latest_asset_check_evaluation_record(check)
+    found = record.evaluation if record else None
+    if found is None or found.passed or found.severity is not dg.AssetCheckSeverity.ERROR:
+        return None
+    at = record.event.timestamp if record and record.event else 0.0
+    return datetime.fromtimestamp(at, tz=UTC), bool(found.blocking)

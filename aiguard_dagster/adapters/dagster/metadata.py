@@ -91,7 +91,7 @@ def plain(metadata: Mapping[str, dg.MetadataValue[Any]]) -> Plain:
 
 def plain_from_json(document: Mapping[str, Mapping[str, Any]]) -> Plain:
     """Metadata as Dagster writes it, as plain values; a table is given as its rows."""
-    found = {
+    found: dict[str, Any] = {
         key: next((v for name, v in value.items() if name in VALUES), None)
         for key, value in document.items()
     }

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 
+from aiguard_dagster.core.cause import Trouble
 from aiguard_dagster.core.decisions import NOT_ABOUT_THE_BREACH, Decision, Evidence, incident_id
 from aiguard_dagster.core.incidents import Incident, find_incidents
 from aiguard_dagster.core.lifecycle import Episode, Patience, Point, episodes, in_order
@@ -21,6 +22,7 @@ class Situation:
         found: Breaches by rule.
         decisions: All decisions so far, in the order in which they were written.
         now: The time of the wall.
+        troubles: Assets upstream of the guard's tables that are in trouble.
     """
 
     guard: Guard
@@ -28,6 +30,7 @@ class Situation:
     found: Mapping[str, Sequence[Episode]]
     decisions: tuple[Decision, ...]
     now: datetime
+    troubles: tuple[Trouble, ...] = ()
 
     @cached_property
     def incidents(self) -> tuple[Incident, ...]:
@@ -68,6 +71,17 @@ class Situation:
         covering = [each for each in self.found.get(rule, ()) if each.covers(at)]
         lasting = [each for each in covering if each.ended is None]
         return next(iter([*lasting, *reversed(covering)]), None)
+
+    @property
+    def firing(self) -> tuple[Point, ...]:
+        """The newest breach of every rule on the model that fires now."""
+        return tuple(
+            episode.latest
+            for rule in self.guard.rules
+            if not rule.signal.judges_data
+            for episode in self.found[rule.name]
+            if episode.fired is not None and episode.ended is None
+        )
 
     @property
     def newest(self) -> datetime | None:
