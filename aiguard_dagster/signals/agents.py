@@ -69,11 +69,11 @@ def _measured(tally: Tally) -> float:
 
 
 def _per_task(signal: Agents, tally: Tally) -> Mapping[str, float]:
-    found = {}
+    found, tasks = {}, _measured(tally)
     for (counts, step), sums in tally.by("counts", "step").items():
-        if counts == STEPS:
-            # A step is as deep as it stands on the mean of those tasks that take it.
-            over = sums["rows"] if signal.of == "depth" else tally.total("rows", counts=TASKS)
+        # A step is as deep as it stands on the mean of those tasks that take it.
+        over = sums["rows"] if signal.of == "depth" else tasks
+        if counts == STEPS and over:
             found[step] = sums["amount"] / over
     return found
 
