@@ -1,6 +1,7 @@
 """Which share of requests ended in an error, and in which."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import narwhals as nw
 
@@ -68,12 +69,26 @@ def read_errors(signal: Errors, now: Tally, before: Tally | None) -> Reading:
         coverage=known / rows if rows else 0.0,
         parts=(
             *_classes(now, before),
-            *worst_segments(signal.by or (), now, before, _share, show=percent),
+            *worst_segments(
+                signal.by or (),
+                _known(now),
+                before,
+                _share,
+                show=percent,
+                called="requests",
+            ),
         ),
         note="" if known else "no request has a status",
         unit="share",
         variance=value * (1 - value) / known if value is not None and known else None,
     )
+
+
+def _known(tally: Tally) -> Tally:
+    """The groups of requests whose status is known."""
+    place = tally.keys.index("outcome")
+    known = {key: sums for key, sums in tally.groups.items() if key[place] != UNKNOWN}
+    return replace(tally, groups=known)
 
 
 def _share(tally: Tally, where: Mapping[str, str]) -> float | None:

@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 import narwhals as nw
 
 from aiguard_dagster.core.spec import Latency
 from aiguard_dagster.core.spoken import percent
 from aiguard_dagster.signals.batch import Batch, require
-from aiguard_dagster.signals.columns import known, plain
+from aiguard_dagster.signals.calls import number_of
 from aiguard_dagster.signals.log_places import NEGATIVE, bin_of, place_of
 from aiguard_dagster.signals.segments import worst_segments
 from aiguard_dagster.signals.tallied import (
@@ -29,15 +30,13 @@ def count_latency(signal: Latency, batch: Batch, part: nw.Expr) -> Counted:
     """Count answers by segment and bin of their latency.
 
     Raises:
-        MeasurementError: A column is gone.
+        MeasurementError: A column is gone, or the latency is no number.
     """
     name = batch.table.latency or ""
     require(batch, name, *(signal.by or ()))
-    value, there = plain(batch, name).cast(nw.Float64), known(batch, name)
-    finite = there & value.is_finite()
     picked = batch.frame.select(
         part.alias(PART),
-        nw.when(finite).then(value).alias("value"),
+        number_of(batch, name).alias("value"),
         **{
             key: text_of(batch, column)
             for key, column in zip(segments(signal.by), signal.by or (), strict=True)
@@ -71,10 +70,11 @@ def read_latency(signal: Latency, now: Tally, before: Tally | None) -> Reading:
     share = signal.statistic == "over"
     parts = worst_segments(
         signal.by or (),
-        now,
+        _timed(now),
         before,
         lambda tally, where: _statistic(signal, tally, where),
         show=percent if share else "{:.4g}".format,
+        called="timed answers",
     )
     return Reading(
         value=value,
@@ -85,6 +85,13 @@ def read_latency(signal: Latency, now: Tally, before: Tally | None) -> Reading:
         unit="share" if share else "number",
         variance=value * (1 - value) / timed if share and value is not None and timed else None,
     )
+
+
+def _timed(tally: Tally) -> Tally:
+    """The groups of answers whose time is known, and can be so."""
+    place = tally.keys.index("place")
+    timed = {key: sums for key, sums in tally.groups.items() if bin_of(key[place]) is not None}
+    return replace(tally, groups=timed)
 
 
 def _statistic(signal: Latency, tally: Tally, where: Mapping[str, str]) -> float | None:

@@ -33,6 +33,8 @@ def read_overtrust(signal: Overtrust, now: Tally, before: Tally | None) -> Readi
             before,
             lambda tally, where: _value(signal, tally, where),
             show=percent,
+            among=("judged", "right") if signal.metric == "blind" else ("judged",),
+            called="judged outputs",
         ),
         *_people(signal, now, before),
     )

@@ -85,3 +85,12 @@ def test_every_engine_counts_the_same(name):
     )
     signal = errors(by=("region",))
     assert counted(signal, TABLE, rows, ENGINES[name]) == counted(signal, TABLE, rows)
+
+
+def test_a_segment_is_as_large_as_what_is_known_of_it():
+    status = ["ok"] * 40 + ["timeout"] + [None] * 999
+    rows = frame(status=status, route=["a"] * 40 + ["b"] * 1_000)
+    found = read(errors(by=("route",)), TABLE, rows)
+    assert [(part.name, part.text) for part in found.parts[1:]] == [
+        ("route a", "0% of 40 requests")
+    ]

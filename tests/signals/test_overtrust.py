@@ -258,3 +258,26 @@ def test_scores_of_a_class_are_unsure_in_the_middle():
     found = read(overtrust(), table, rows(sure=[0.01, 0.4, 0.5, 0.6, 0.99, None]))
     assert list(told(found))[:2] == ["score from 40% to 60%", "no score"]
     assert found.n == 51 + 16
+
+
+def test_a_segment_is_as_large_as_what_was_judged_of_it():
+    asked = rows(40, sure=0.5, seen=60, team="x")
+    one = rows(1, sure=0.5, team="y").with_columns(seen=pl.lit(None, dtype=pl.Datetime("us")))
+    calm = rows(960, team="y")
+    found = read(overtrust(by=["team"]), TABLE, pl.concat([asked, one, calm]))
+    assert told(found)["team x"] == "0% of 40 judged outputs"
+    assert "team y" not in told(found)
+
+
+def test_a_score_in_per_cent_makes_nobody_sure():
+    found = read(overtrust(), TABLE, rows(sure=[55.0, 0.9, -0.1, 1.0]))
+    assert told(found)["score outside 0 to 1"] == "100% of 50"
+    assert found.n == 50
+
+
+@pytest.mark.parametrize("engine", ["polars", "pandas", "pyarrow"])
+def test_a_score_or_amount_that_nobody_wrote_down_makes_nobody_sure(engine):
+    for column, why in [("sure", "no score"), ("amount", "no amount")]:
+        void = rows().with_columns(pl.lit(None).alias(column))
+        tally = counted(overtrust(), TABLE, void, LOCAL[engine])
+        assert tally.total("asked", why=why) == 100
