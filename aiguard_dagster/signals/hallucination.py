@@ -10,7 +10,7 @@ from aiguard_dagster.core.spoken import percent
 from aiguard_dagster.core.verdicts import Part
 from aiguard_dagster.core.words import with_hint
 from aiguard_dagster.signals.batch import Batch, Frame, require
-from aiguard_dagster.signals.columns import known, plain, rounded, type_of
+from aiguard_dagster.signals.columns import has_values, known, plain, rounded, type_of
 from aiguard_dagster.signals.segments import FEWEST, worst_segments
 from aiguard_dagster.signals.tallied import PART, Counted, Kind, Reading, segments, text_of
 from aiguard_dagster.stats.agreement import Agreement, agreement
@@ -147,6 +147,8 @@ def _score(signal: Hallucination, batch: Batch, name: str) -> nw.Expr:
     """What a score says; one that is not finite says nothing, and is told."""
     dtype = type_of(batch, name)
     if not dtype.is_numeric():
+        if not has_values(batch, name):  # pandas makes text of what is null throughout.
+            return nw.when(known(batch, name)).then(nw.lit(STRANGE)).otherwise(nw.lit(UNJUDGED))
         what = f"{name} holds {dtype}, and below and above are for scores"
         raise MeasurementError(with_hint(what, "name a column of numbers, or the words in wrong:"))
     score, there = plain(batch, name).cast(nw.Float64), known(batch, name)
@@ -216,10 +218,13 @@ def _doubted(signal: Hallucination, found: Agreement) -> list[str]:
     """Why the judge cannot be believed."""
     if signal.min_agreement is None:
         return []
-    if found.kappa is None or found.n < FEWEST:
+    if found.n < FEWEST:
         return [
             f"only {found.n:,} answers tell whether judge and people agree, {FEWEST} are needed"
         ]
+    if found.kappa is None:
+        same = f"judge and people said one and the same of all {found.n:,} answers"
+        return [f"{same}, which does not tell whether they agree"]
     if found.kappa < signal.min_agreement:
         least = f"{signal.min_agreement:g}"
         return [f"judge and people agree with a kappa of {found.kappa:.2f}, less than {least}"]
@@ -230,7 +235,7 @@ def _failures(now: Tally, before: Tally | None) -> Iterator[Part]:
     """How often the judge itself failed."""
     failed, rows = now.total("failed"), now.total("rows")
     usual = before.total("failed") / before.total("rows") if before and before.total("rows") else 0
-    if failed or usual:
+    if rows and (failed or usual):
         was = f", was {percent(usual)}" if before else ""
         text = f"{percent(failed / rows)} of {rows:,.0f} answers{was}"
         yield Part(name="judge failed", value=failed / rows, text=text)
