@@ -220,6 +220,7 @@ class DeltaEvaluator:
             expected=self._expected(signal, window),
             champion=champion,
             silent=self.live(signal) is not None,
+            time_zone=self._guard.tables[signal.table].time_zone,
         )
 
     def on_other_grids(self, rule: Rule, signal: DeltaSignal) -> list[str]:

@@ -2,7 +2,8 @@
 
 from calendar import monthrange
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 from aiguard_dagster.core.words import figure
 from aiguard_dagster.signals.calls import date_of
@@ -48,7 +49,7 @@ class Month:
         )
 
 
-def month_of(ledger: Ledger, end: datetime | None) -> Month | None:
+def month_of(ledger: Ledger, end: datetime | None, time_zone: str = "UTC") -> Month | None:
     """The forecast of the month that the newest day belongs to; None where nobody asks.
 
     Days are those of the time column's own clock. The newest day is over unless the window ends in
@@ -57,13 +58,15 @@ def month_of(ledger: Ledger, end: datetime | None) -> Month | None:
     Args:
         ledger: A window that holds the month so far.
         end: Where the window ends; None where all its days are over.
+        time_zone: Whose clock the time column follows.
     """
     if ledger.signal.per != "month" or not ledger.days:
         return None
     newest = int(ledger.days[-1])
     passed = newest + 1.0
     if end is not None:
-        now = (end - START).total_seconds() / DAY_SECONDS
+        clock = end.astimezone(ZoneInfo(time_zone)).replace(tzinfo=UTC)
+        now = (clock - START).total_seconds() / DAY_SECONDS
         passed = now if newest == int(now) else max(passed, float(int(now)))
     today = date_of(ledger.days[-1])
     if today is None:
