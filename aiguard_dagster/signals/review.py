@@ -93,6 +93,8 @@ def seconds_to_review(batch: Batch) -> nw.Expr:
         return seconds_between(batch, table.time or "", table.reviewed)
     if table.decided_at:
         return seconds_between(batch, table.time or "", table.decided_at)
+    if table.reviewed and not has_values(batch, table.reviewed):  # Nobody reviewed anything.
+        return seconds_between(batch, table.time or "", table.reviewed)
     what = f"no column says when reviews were made; {table.reviewed} only says whether"
     raise MeasurementError(with_hint(what, "keep the time there, or add decided_at: to the table."))
 
