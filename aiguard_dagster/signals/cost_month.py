@@ -24,12 +24,14 @@ class Month:
         spent: So far.
         pace: Spend a day, over the last days.
         left: Days to come.
+        silent: Days up to the newest that have no calls, of which nothing is known to be spent.
     """
 
     days: int
     spent: float
     pace: float
     left: float
+    silent: int = 0
 
     @property
     def forecast(self) -> float:
@@ -43,10 +45,11 @@ class Month:
     @property
     def told(self) -> str:
         """The forecast in words."""
-        return (
+        told = (
             f"{figure(self.spent)} spent of the month and {figure(self.pace)} a day for"
             f" {self.left:.3g} days to come make {figure(self.forecast)}"
         )
+        return f"{told}, without {self.silent} days that have no calls" if self.silent else told
 
 
 def month_of(ledger: Ledger, end: datetime | None, time_zone: str = "UTC") -> Month | None:
@@ -73,9 +76,10 @@ def month_of(ledger: Ledger, end: datetime | None, time_zone: str = "UTC") -> Mo
         return None
     length = monthrange(today.year, today.month)[1]
     first = newest - (today.day - 1)
-    spent = sum(ledger.spend_of(day) for day in ledger.days if int(day) >= first)
+    ours = [day for day in ledger.days if int(day) >= first]
+    spent = sum(ledger.spend_of(day) for day in ours)
     recent = [day for day in ledger.days if int(day) > newest - PACE_DAYS]
     gone = len(recent) - 1 + min(passed - newest, 1.0)
     pace = sum(ledger.spend_of(day) for day in recent) / gone if gone else 0.0
     left = max(0.0, first + length - passed)
-    return Month(days=length, spent=spent, pace=pace, left=left)
+    return Month(days=length, spent=spent, pace=pace, left=left, silent=today.day - len(ours))

@@ -549,3 +549,12 @@ def test_tokens_that_nobody_wrote_down_are_no_error_in_pandas(number):
     void = week().head(number).with_columns(pl.lit(None).alias("held")).to_pandas()
     tally = total(cost(), void, TABLE, engine=lambda rows: rows)
     assert (tally.total("rows", known="billed") if tally else 0) == number
+
+
+def test_days_of_the_month_that_nobody_wrote_down_are_told():
+    rows = daily(41, datetime(2026, 2, 8))
+    gap = pl.concat([rows.head(25), rows.tail(12)])
+    found = judged({**MONTH, "min_coverage": 0.8}, gap, TABLE, limit=None, days=41)
+    assert found.measurement.value == pytest.approx(270 / 400)
+    assert found.measurement.note.endswith("make 270, without 4 days that have no calls")
+    assert found.measurement.coverage == pytest.approx(37 / 41)
