@@ -281,3 +281,15 @@ def test_a_score_or_amount_that_nobody_wrote_down_makes_nobody_sure(engine):
         void = rows().with_columns(pl.lit(None).alias(column))
         tally = counted(overtrust(), TABLE, void, LOCAL[engine])
         assert tally.total("asked", why=why) == 100
+
+
+def test_a_review_by_somebody_else_is_a_review_of_the_output():
+    used = rows(60, sure=0.5, who="ann", asked=[str(n) for n in range(60)])
+    seen = rows(60, sure=0.5, who="zoe", said=None, seen=60, asked=[str(n) for n in range(60)])
+    both = pl.concat([used, seen]).sort("asked")
+    found = read(overtrust(), ASKED, both)
+    assert (found.value, found.n) == (0.0, 60)
+    alone = counted(overtrust(), ASKED, both)
+    assert {person for person, *_ in alone.groups} == {
+        person for person, *_ in counted(overtrust(), ASKED, used).groups
+    }
