@@ -49,7 +49,7 @@ TOKENS = Tally(
 )
 COST = Tally(keys=("served_by",), sums=("calls", "priced", "spend"))
 FEEDBACK = Tally(keys=("assessment", "value"), sums=("rows",))
-CALLS = Tally(keys=("type", "name", "status"), sums=("calls",))
+CALLS = Tally(keys=("type", "span", "status"), sums=("calls",))
 MODEL_SPANS = frozenset({"LLM", "CHAT_MODEL", "EMBEDDING"})
 """Types of spans that are calls to models."""
 TOOL_SPANS = frozenset({"TOOL"})

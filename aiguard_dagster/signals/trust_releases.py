@@ -58,14 +58,18 @@ class Release:
 def look_at_releases(signal: Trust, reading: Reading, seen: Seen) -> Reading:
     """The same reading, with releases side by side among its parts, the newest first.
 
-    There are none where the window holds but one version, or the table names no version.
+    Where there are no other parts the worst is first, for that one is told with a breach. There are
+    none where the window holds but one version, or the table names no version.
     """
     if signal.assessment is not None:
         return reading
     found = releases_of(signal, seen.versions)
     if len(found) < 2 or any(release.value is None for release in found):  # noqa: PLR2004 - a pair
         return reading
-    return replace(reading, parts=(*reading.parts, *_parts(found)))
+    parts = list(_parts(found))
+    if not reading.parts:
+        parts.sort(key=lambda part: part.value, reverse=signal.direction == "high")
+    return replace(reading, parts=(*reading.parts, *parts))
 
 
 def releases_of(signal: Trust, versions: Mapping[str, Tally]) -> list[Release]:
@@ -75,11 +79,8 @@ def releases_of(signal: Trust, versions: Mapping[str, Tally]) -> list[Release]:
         signal: Which metric is told beside people, acceptance and return.
         versions: Sums by person and day, by version.
     """
-    spans = {}
-    for version, tally in versions.items():
-        _, days = days_of(tally, {})
-        if days:
-            spans[version] = (min(days), max(days))
+    days = {version: _days_of_people(tally) for version, tally in versions.items()}
+    spans = {version: (min(found), max(found)) for version, found in days.items() if found}
     newest = sorted(spans, key=lambda version: (spans[version], version))[-MOST:]
     if not newest:
         return []
@@ -97,6 +98,13 @@ def _parts(releases: list[Release]) -> Iterator[Part]:
     for release in reversed(releases):
         if release.value is not None:
             yield Part(name=f"version {release.version}", value=release.value, text=release.text)
+
+
+def _days_of_people(tally: Tally) -> set[int]:
+    """On which days anyone was there whose name is known."""
+    user, day = tally.keys.index("user"), tally.keys.index("day")
+    found = {group[day] for group in tally.groups if group[user]}
+    return {int(each) for each in found if each.isdigit()}
 
 
 def _in_days(tally: Tally, start: int, end: int) -> Tally:

@@ -406,7 +406,7 @@ def test_thumbs_on_traces_are_judged_and_few_of_them_are_inconclusive(new_assist
     first, second, third = assistant.points("liked")[-3:]
     assert (first.value, first.n, second.value, second.n) == (0.0, 30, 1.0, 30)
     assert "worst: thumbs down (100%)" in second.reason
-    assert "only 5.88% of 20% coverage" in third.reason
+    assert "only 6% of 20% coverage" in third.reason
 
 
 def test_a_flood_of_thumbs_on_one_request_decides_nothing(new_assistant):

@@ -118,6 +118,16 @@ def test_times_to_a_decision_are_told_of_each_release():
     )
 
 
+def test_the_slower_release_is_the_worst_where_nothing_else_explains():
+    said = ["accepted"] * 40
+    frames = [
+        rows(said, [f"p{n}" for n in range(40)], day=day, seconds=seconds, version=version)
+        for version, day, seconds in (("1", 0, 100), ("2", 1, 10))
+    ]
+    found = measured(trust("time_to_decision", window="14d"), pl.concat(frames))
+    assert [part.name for part in found.parts] == ["version 1", "version 2"]
+
+
 def test_one_version_alone_is_beside_nothing_and_rows_without_a_version_are_none():
     one = release("2", 10, first=0, days=4)
     unknown = release(None, 10, first=2, days=1).with_columns(version=pl.lit(None, pl.String))

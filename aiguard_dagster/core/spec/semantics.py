@@ -137,8 +137,10 @@ def _columns(guard: Guard, rule: Rule, path: str) -> Iterator[Found]:
         if person in columns and not rule.signal.judges_data:
             what = f"{person!r} names people, of whom only hashes are kept"
             yield (f"{path}.signal.{option}", what, "choose another column.")
-    traced = guard.tables[name].traces and isinstance(rule.signal, TalliedSignal)
-    for column in rule.signal.needs_of_traces if traced else rule.signal.needs:
+    needs = rule.signal.needs
+    if guard.tables[name].traces and isinstance(rule.signal, TalliedSignal):
+        needs = rule.signal.needs_of_traces
+    for column in needs:
         if column == "review" and guard.tables[name].review is None:
             what = f"{rule.signal.kind} needs the review policy of {name!r}, which has none"
             hint = f"add review: {{score_below: 70%}} to tables.{name}."

@@ -171,7 +171,7 @@ def test_what_the_server_counts_is_what_was_logged(server, thousands):
     assert up == sum(thumbs)
     tools = Counter(tool for said in mine for tool in said.tools)
     for (name, status), calls in tools.items():
-        where = {"type": "TOOL", "name": name, "status": status}
+        where = {"type": "TOOL", "span": name, "status": status}
         assert sum(each.calls.total("calls", **where) for each in found.values()) == calls
     chats = sum(each.calls.total("calls", type="CHAT_MODEL") for each in found.values())
     assert chats == sum(len(said.calls) for said in mine)
@@ -191,7 +191,7 @@ def test_calls_with_more_names_than_an_answer_holds_are_all_counted(server, fold
     monkeypatch.setattr(counting, "MOST_POINTS", 20)
     (calls,) = (each.calls for each in TraceBook(server, "names").read(DAY).values())
     assert calls.total("calls", type="TOOL") == 60
-    assert calls.total("calls", type="TOOL", name="") >= 40
+    assert calls.total("calls", type="TOOL", span="") >= 40
 
 
 def test_a_question_with_more_points_than_one_answer_holds_is_asked_by_halves(
