@@ -224,7 +224,7 @@ def _by_version(current: WindowProfiles, name: str) -> dict[str, Tally]:
     found: dict[str, list[Tally]] = {}
     for batch in current.batches:
         for version, part in batch.parts.items():
-            if version not in {"", UNKNOWN_VERSION} and name in part.tallies:
+            if version != UNKNOWN_VERSION and name in part.tallies:
                 found.setdefault(version, []).append(part.tallies[name])
     merged = {version: merge_tallies(tallies) for version, tallies in found.items()}
     return {version: tally for version, tally in merged.items() if tally is not None}

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from aiguard_dagster import record_baseline
+from aiguard_dagster.adapters.engines.people import hash_of
 from aiguard_dagster.orchestration.accepted import load_accepted
 from aiguard_dagster.orchestration.keys import check_key
 from aiguard_dagster.signals.baseline import baseline_to_json
@@ -174,4 +175,5 @@ def test_no_name_of_a_person_reaches_a_profile_or_the_baseline(assistant):
     assert len(texts) == 2
     for text in texts:
         assert "trust-" in text
+        assert hash_of("person 1", project.guard.name) in text
         assert "person 1" not in text

@@ -80,6 +80,14 @@ def test_an_older_release_is_looked_at_over_as_many_days_as_the_newest_has_had()
     assert versions(found)["version 1"].startswith("5 people")
 
 
+def test_who_is_there_only_in_the_first_half_of_the_days_has_not_come_back():
+    new = [release("2", 6, first=4, days=2), release("2", 2, first=4, days=4)]
+    third_day = rows(["accepted"] * 2, ["late"], day=[4, 6], version="2")
+    old = release("1", 5, first=0, days=4)
+    found = measured(trust(window="28d"), pl.concat([old, *new, third_day]))
+    assert "42.86% came back" in versions(found)["version 2"]
+
+
 def test_a_release_inside_the_window_is_told_from_its_own_first_day():
     three = [release(v, 5, first=f, days=4) for v, f in (("1", 0), ("3", 4), ("2", 8))]
     found = measured(trust(window="28d"), pl.concat(three))
