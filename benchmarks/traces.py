@@ -33,7 +33,7 @@ SIZES = (1_000, 10_000, 100_000)
 SPAN, HOUR = timedelta(days=3), timedelta(hours=1)
 ROUNDS = 3
 START = datetime(2026, 1, 1, tzinfo=UTC)
-ALL = frozenset({"requests", "latency", "tokens", "cost", "feedback", "calls"})
+ALL = frozenset({"requests", "latency", "tokens", "cost", "feedback"})
 RULES = [
     {"name": "slow", "signal": {"kind": "latency", "window": "1d"}, "limit": 5_000},
     {"name": "failing", "signal": {"kind": "errors", "window": "1d"}, "limit": "10%"},
@@ -53,7 +53,6 @@ def traces(size: int, model: str) -> Iterator[Said]:
             model=model,
             tokens=(number.randint(50, 2_000), number.randint(5, 500)),
             calls=[("gpt", number.choice(prices))],
-            tools=[(number.choice(["search", "book"]), "OK")] * (n % 3),
             feedback=[("thumb", number.choice([True, False]))] if n % 5 == 0 else [],
         )
 
