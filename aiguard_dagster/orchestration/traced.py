@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 
-from aiguard_dagster.adapters.engines.engine import UNKNOWN_VERSION
 from aiguard_dagster.adapters.mlflow.registry import ModelRegistry
 from aiguard_dagster.adapters.mlflow.traces import Asked, TraceBook, logged_model_of
 from aiguard_dagster.core.champions import Reign
@@ -16,7 +15,7 @@ from aiguard_dagster.core.verdicts import Window
 from aiguard_dagster.orchestration.asked import tallies_asked
 from aiguard_dagster.orchestration.batches import Batch, content_mark
 from aiguard_dagster.signals.traced import TraceCounts, tally_of_traces
-from aiguard_dagster.stats.profile import BatchProfile, Profile
+from aiguard_dagster.stats.profile import UNKNOWN_VERSION, BatchProfile, Profile
 from aiguard_dagster.stats.tally import Tally
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

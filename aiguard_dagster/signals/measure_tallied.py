@@ -22,7 +22,7 @@ from aiguard_dagster.signals.kinds import kind_of
 from aiguard_dagster.signals.tallied import Reading, Seen
 from aiguard_dagster.signals.window import WindowProfiles
 from aiguard_dagster.stats.budget import budget_limit
-from aiguard_dagster.stats.profile import Profile
+from aiguard_dagster.stats.profile import UNKNOWN_VERSION, Profile
 from aiguard_dagster.stats.tally import Tally, merge_tallies
 
 DAY = timedelta(days=1)
@@ -106,6 +106,7 @@ def measure_tallied(
             earlier=[tally for each in earlier if (tally := _sums(signal, each, name)) is not None],
             before=before,
             days=reference.days if reference else (),
+            versions=_by_version(current, name),
             memo=reference.memo if reference else {},
         )
         found = kind.look(signal, found, seen)
@@ -217,6 +218,16 @@ def _no_value(signal: TalliedSignal, reference: Reference) -> str:
 def _sums(signal: TalliedSignal, current: WindowProfiles, name: str) -> Tally | None:
     parts = current.parts_of(signal)
     return merge_tallies(part.tallies[name] for part in parts if name in part.tallies)
+
+
+def _by_version(current: WindowProfiles, name: str) -> dict[str, Tally]:
+    found: dict[str, list[Tally]] = {}
+    for batch in current.batches:
+        for version, part in batch.parts.items():
+            if version != UNKNOWN_VERSION and name in part.tallies:
+                found.setdefault(version, []).append(part.tallies[name])
+    merged = {version: merge_tallies(tallies) for version, tallies in found.items()}
+    return {version: tally for version, tally in merged.items() if tally is not None}
 
 
 def _nothing(current: WindowProfiles) -> Reading:
