@@ -30,6 +30,10 @@ DIGITS = 12
 """Significant digits of a value, and of its limit."""
 
 
+class TooLittleError(MeasurementError):
+    """What a window is compared with is not whole yet: that is inconclusive, and no error."""
+
+
 @dataclass(frozen=True, kw_only=True)  # Slots would leave no place for what is derived.
 class Reference:
     """What a window's sums are compared with; what is derived from it is derived once.
@@ -37,10 +41,14 @@ class Reference:
     Attributes:
         days: Sums of each day, in time order.
         told: What messages call it.
+        every: How long a day of it is: longer where batches are.
+        grows: Whether more of it may come yet, such as labels that are late.
     """
 
     days: Sequence[Tally]
     told: str
+    every: timedelta = DAY
+    grows: bool = False
 
     def values(self, signal: TalliedSignal, span: int) -> list[float | None]:
         """The values of all its windows of so many days; see :func:`windows_of`."""
@@ -88,7 +96,8 @@ def measure_tallied(
         earlier: Earlier windows, newest first, for signals that look back.
 
     Raises:
-        MeasurementError: The limit needs a reference, and there is none that can be read.
+        MeasurementError: The limit needs a reference, and there is none that can be read; a
+            TooLittleError where that may come yet.
     """
     held = current.parts_of(signal)
     parts = [part for part in held if name in part.tallies]
@@ -120,7 +129,12 @@ def measure_tallied(
         note=found.note,
         interval=found.interval,
     )
-    threshold = threshold_of(signal, limit, found, reference)
+    try:
+        threshold = threshold_of(signal, limit, found, reference)
+    except MeasurementError as error:
+        if reference is None or not reference.grows:
+            raise
+        raise TooLittleError(str(error)) from None
     return measurement, replace(threshold, value=_steady(threshold.value))
 
 
@@ -160,7 +174,10 @@ def threshold_of(
             total = reference.total
             kind = kind_of(signal)
             known = total if kind.learns else None
-            value = kind.read(signal, total, known).value if total else None
+            usual = kind.read(signal, total, known) if total else None
+            if usual is not None and reference.grows:
+                _require_enough(signal, usual, reference)
+            value = usual.value if usual else None
             threshold = resolve_limit(limit, direction=signal.direction, baseline=value)
             if threshold is None:
                 raise MeasurementError(_no_value(signal, reference))
@@ -177,10 +194,22 @@ def threshold_of(
             raise MeasurementError(msg)
 
 
+def _require_enough(signal: TalliedSignal, usual: Reading, reference: Reference) -> None:
+    """Raise unless a reference that grows holds by now what a window must."""
+    if usual.n < signal.min_samples:
+        msg = f"the {reference.told} hold {usual.n:,} of {signal.min_samples:,} {signal.counted}"
+        raise TooLittleError(msg)
+    if usual.coverage < signal.min_coverage:
+        share = f"{usual.coverage:.0%} of {signal.min_coverage:.0%} coverage needed"
+        msg = f"the {reference.told} have only {share}"
+        raise TooLittleError(msg)
+
+
 def _calibrated(
     signal: TalliedSignal, limit: FalseAlarmLimit, found: Reading, reference: Reference
 ) -> Threshold:
-    span = max(1, round(signal.window / DAY))
+    day = reference.every
+    span = max(1, round(signal.window / day))
     values = reference.values(signal, span)
     if not any(value is not None for value in values):
         raise MeasurementError(_no_value(signal, reference))
@@ -188,12 +217,13 @@ def _calibrated(
     budget = budget_limit(
         [float("nan") if value is None else value for value in values],
         span=span,
-        every=every / DAY,
+        every=every / day,
         high=signal.direction == "high",
     )
-    source = f"one false alarm in {format_duration(every)}, from {budget.days} days of baseline"
-    if every > budget.supported * DAY:
-        source += f", which support one in {budget.supported}d: beyond, it is extrapolated"
+    days, supported = (round(found * day / DAY) for found in (budget.days, budget.supported))
+    source = f"one false alarm in {format_duration(every)}, from {days} days of baseline"
+    if every > budget.supported * day:
+        source += f", which support one in {supported}d: beyond, it is extrapolated"
     return Threshold(value=budget.limit, direction=signal.direction, source=source, unit=found.unit)
 
 
