@@ -10,7 +10,7 @@ from aiguard_dagster.core.spec import EstimatedPerformance
 from aiguard_dagster.core.spec.signals.performance import ERROR_METRICS
 from aiguard_dagster.signals.error_model import errors_estimated, errors_realised
 from aiguard_dagster.signals.estimates import curve_of, estimate_of, interval_of
-from aiguard_dagster.signals.scored import realised, scored_rows
+from aiguard_dagster.signals.scored import labelled_rows, realised
 from aiguard_dagster.signals.tallied import Seen
 from aiguard_dagster.stats.estimate import Estimate
 from aiguard_dagster.stats.scores import metric_of_scores
@@ -96,7 +96,7 @@ def _labelled(
     if signal.metric in ERROR_METRICS:
         estimate, _ = errors_estimated(signal, tally, before, {}, labelled=True)
         return (estimate.value if estimate else None, *errors_realised(signal, tally))
-    rows = scored_rows(tally, outcome="0") + scored_rows(tally, outcome="1")
+    rows = labelled_rows(tally)
     value = estimate_of(signal, _only_labelled(tally), curve_of(before), {})
     return value, _realised(signal, tally), rows
 

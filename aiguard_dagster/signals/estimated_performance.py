@@ -1,5 +1,6 @@
 """What a metric will turn out to be, before the labels arrive, and whether that has come true."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import islice
 
@@ -99,7 +100,18 @@ def _segments(signal: EstimatedPerformance, seen: Seen) -> tuple[Part, ...]:
         lambda tally, where: value_of(signal, tally, seen.before, where),
         show="{:.4g}".format,
         worst=lambda value: sign * value,
+        rests_on=lambda tally, where: _estimable(signal, tally, seen.before, where),
+        called="predictions",
     )
+
+
+def _estimable(
+    signal: EstimatedPerformance, tally: Tally, before: Tally | None, where: Mapping[str, str]
+) -> int:
+    """Rows that the estimate speaks for."""
+    if signal.metric in ERROR_METRICS:
+        return errors_estimated(signal, tally, before, where)[1]
+    return scored_rows(tally, where=where)
 
 
 def _noted(found: Reading, told: list[str], *, interval: Estimate | None) -> Reading:

@@ -33,6 +33,7 @@ def read_overtrust(signal: Overtrust, now: Tally, before: Tally | None) -> Readi
             before,
             lambda tally, where: _value(signal, tally, where),
             show=percent,
+            rests_on=lambda tally, where: tally.total("judged", **where),
         ),
         *_people(signal, now, before),
     )
