@@ -91,7 +91,8 @@ def _narrow(counted: Counted, row: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
 def _bounded(tally: Tally, counted: Counted) -> Tally:
     """At most so many groups: of people a fair sample, beside those of all other keys."""
     if not counted.hashed:
-        return fold(tally, apart=counted.apart)
+        # What each column adds stays with its group: apart from it nobody could tell whose it was.
+        return fold(tally, most=MOST_GROUPS * (1 + len(counted.each)), apart=counted.apart)
     return fold(thin(tally, counted.hashed), most=2 * MOST_GROUPS, apart=counted.apart)
 
 
