@@ -209,7 +209,7 @@ class DeltaEvaluator:
         self, signal: TalliedSignal, as_of: datetime, champion: str
     ) -> Iterator[WindowProfiles]:
         """The champion's windows before this one, newest first, for signals that look back."""
-        for start in range(1, round(signal.looks_back / signal.window) + 1):
+        for start in range(1, signal.looks_back // signal.window + 1):
             end = as_of - start * signal.window
             if self.champion_at(end) != champion:
                 return
