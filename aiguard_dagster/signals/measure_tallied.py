@@ -21,7 +21,7 @@ from aiguard_dagster.core.words import with_hint
 from aiguard_dagster.signals.kinds import kind_of
 from aiguard_dagster.signals.tallied import Reading, Seen
 from aiguard_dagster.signals.window import WindowProfiles
-from aiguard_dagster.stats.budget import budget_limit
+from aiguard_dagster.stats.budget import FEWEST_WINDOWS, budget_limit
 from aiguard_dagster.stats.profile import Profile
 from aiguard_dagster.stats.tally import Tally, merge_tallies
 
@@ -52,7 +52,7 @@ class Reference:
 
     def values(self, signal: TalliedSignal, span: int) -> list[float | None]:
         """The values of all its windows of so many days; see :func:`windows_of`."""
-        key = f"values of {signal.model_dump_json()}"
+        key = f"values of {span} of {signal.model_dump_json()}"
         if key not in self.memo:
             self.memo[key] = list(windows_of(signal, self, span))
         found: list[float | None] = self.memo[key]
@@ -130,7 +130,7 @@ def measure_tallied(
         interval=found.interval,
     )
     try:
-        threshold = threshold_of(signal, limit, found, reference)
+        threshold = threshold_of(signal, limit, found, reference, share=_held(signal, current))
     except MeasurementError as error:
         if reference is None or not reference.grows:
             raise
@@ -155,10 +155,27 @@ def _read(
     return kind.read(signal, now, before)
 
 
+def _held(signal: TalliedSignal, current: WindowProfiles) -> float:
+    """The share of the window that holds rows to judge: after a release there are but few days."""
+    return 1.0 if signal.every_version or current.silent else current.champion_coverage
+
+
 def threshold_of(
-    signal: TalliedSignal, limit: Limit | None, found: Reading, reference: Reference | None
+    signal: TalliedSignal,
+    limit: Limit | None,
+    found: Reading,
+    reference: Reference | None,
+    *,
+    share: float = 1.0,
 ) -> Threshold:
     """The limit in force.
+
+    Args:
+        signal: What is asked.
+        limit: The rule's limit; the kind's own where it has none.
+        found: What was read.
+        reference: What to compare with; None where the limit does not need it.
+        share: How much of the window was there: a budget is for windows so long.
 
     Raises:
         MeasurementError: It needs a reference, and there is none that can be read.
@@ -188,7 +205,7 @@ def threshold_of(
                 unit=found.unit,
             )
         case FalseAlarmLimit() if reference is not None:
-            return _calibrated(signal, limit, found, reference)
+            return _calibrated(signal, limit, found, reference, share)
         case _:
             msg = f"{signal.kind} takes {signal.limits.choices}"
             raise MeasurementError(msg)
@@ -206,11 +223,17 @@ def _require_enough(signal: TalliedSignal, usual: Reading, reference: Reference)
 
 
 def _calibrated(
-    signal: TalliedSignal, limit: FalseAlarmLimit, found: Reading, reference: Reference
+    signal: TalliedSignal,
+    limit: FalseAlarmLimit,
+    found: Reading,
+    reference: Reference,
+    share: float,
 ) -> Threshold:
     day = reference.every
-    span = max(1, round(signal.window / day))
+    span, whole = (max(1, round(signal.window / day * part)) for part in (share, 1.0))
     values = reference.values(signal, span)
+    if sum(value is not None for value in values) < FEWEST_WINDOWS * span:
+        span, values = whole, reference.values(signal, whole)  # Days alone hold too few samples.
     if not any(value is not None for value in values):
         raise MeasurementError(_no_value(signal, reference))
     every = limit.false_alarm_every
