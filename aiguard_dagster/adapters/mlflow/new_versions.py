@@ -57,7 +57,7 @@ def _metric(registry: ModelRegistry, run_id: str | None, metric: str | None) -> 
             if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                 raise
             return None
-        value = run.data.metrics.get(metric)
+        value: float | None = run.data.metrics.get(metric)
         if value is None or run.info.status in GOING_ON:  # It may be told, or told anew.
             return value
         while len(_kept) >= MOST_KEPT:
