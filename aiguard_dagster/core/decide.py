@@ -16,7 +16,7 @@ from aiguard_dagster.core.decisions import (
 )
 from aiguard_dagster.core.durations import format_duration
 from aiguard_dagster.core.lifecycle import Episode, Point, episodes, in_order, last_conclusive
-from aiguard_dagster.core.spec import Action, DeltaSignal, Guard, Mode, Rule
+from aiguard_dagster.core.spec import Action, DeltaSignal, Guard, Mode, Rule, TalliedSignal
 from aiguard_dagster.core.verdicts import Verdict
 from aiguard_dagster.core.words import first_paragraph
 
@@ -319,9 +319,20 @@ def _patience(guard: Guard, rule: Rule, points: Sequence[Point]) -> timedelta:
     ends = [point.as_of for point in in_order(points)]
     gaps = sorted(later - earlier for earlier, later in pairwise(ends[-RECENT:]) if later > earlier)
     usual = gaps[len(gaps) // 2] * 1.5 if len(gaps) >= FEWEST_GAPS else ZERO
+    patience = max(guard.silence, usual)
     if last_conclusive(points) is None and isinstance(rule.signal, DeltaSignal):
-        return rule.signal.window + max(guard.silence, usual)  # Its first window has to fill.
-    return max(guard.silence, usual)
+        patience += rule.signal.window  # Its first window has to fill.
+    return patience + _first_days(rule, points)
+
+
+def _first_days(rule: Rule, points: Sequence[Point]) -> timedelta:
+    """How long a new champion's own first days are, with which a rule compares; else 0."""
+    signal = rule.signal
+    if not isinstance(signal, TalliedSignal) or signal.baseline is None or not points:
+        return ZERO
+    champion = in_order(points)[-1].subject
+    told = last_conclusive(point for point in points if point.subject == champion)
+    return ZERO if champion is None or told else signal.baseline
 
 
 def _silence(

@@ -1,5 +1,6 @@
 """The delta checks and the sensor that reports them."""
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
@@ -15,6 +16,7 @@ from aiguard_dagster.adapters.mlflow.client import IN_A_TICK, short_patience
 from aiguard_dagster.core.errors import ActionError
 from aiguard_dagster.core.spec import Guard, Rule
 from aiguard_dagster.core.verdicts import Evaluation, Verdict
+from aiguard_dagster.orchestration.asked import tallies_asked
 from aiguard_dagster.orchestration.clock import Clock
 from aiguard_dagster.orchestration.keys import (
     check_key,
@@ -216,12 +218,18 @@ def profiles_wanted(
 def _profiles_to_redo(
     instance: dg.DagsterInstance, guard: Guard, evaluator: "DeltaEvaluator"
 ) -> list[dg.RunRequest]:
-    """Runs for profiles that a new champion's baseline, with a grid of its own, cannot use."""
-    wanted: list[dg.RunRequest] = []
+    """Runs for profiles on another grid than the champion's, or without what a rule counts."""
+    lacking: dict[str, dict[str, None]] = {}
     for rule, signal in delta_rules(guard):
-        key = profile_key(guard, signal.table)
-        for partition in evaluator.on_other_grids(rule, signal):
-            wanted += _profile_run(instance, key, partition, f"v{evaluator.champion}")
+        partitions = dict.fromkeys(evaluator.on_other_grids(rule, signal))
+        lacking.setdefault(signal.table, {}).update(partitions)
+    wanted: list[dg.RunRequest] = []
+    for table, partitions in lacking.items():
+        # Each change of what rules count may be tried anew.
+        counts = hashlib.sha256(" ".join(sorted(tallies_asked(guard, table))).encode())
+        cause = f"v{evaluator.champion}-{counts.hexdigest()[:8]}"
+        for partition in partitions:
+            wanted += _profile_run(instance, profile_key(guard, table), partition, cause)
     return wanted
 
 

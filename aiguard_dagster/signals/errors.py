@@ -1,7 +1,6 @@
 """Which share of requests ended in an error, and in which."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import narwhals as nw
 
@@ -71,10 +70,11 @@ def read_errors(signal: Errors, now: Tally, before: Tally | None) -> Reading:
             *_classes(now, before),
             *worst_segments(
                 signal.by or (),
-                _known(now),
+                now,
                 before,
                 _share,
                 show=percent,
+                rests_on=_known,
                 called="requests",
             ),
         ),
@@ -84,16 +84,14 @@ def read_errors(signal: Errors, now: Tally, before: Tally | None) -> Reading:
     )
 
 
-def _known(tally: Tally) -> Tally:
-    """The groups of requests whose status is known."""
-    place = tally.keys.index("outcome")
-    known = {key: sums for key, sums in tally.groups.items() if key[place] != UNKNOWN}
-    return replace(tally, groups=known)
-
-
 def _share(tally: Tally, where: Mapping[str, str]) -> float | None:
-    bad, fine = (tally.total("rows", outcome=each, **where) for each in (ERROR, FINE))
-    return bad / (bad + fine) if bad + fine else None
+    known = _known(tally, where)
+    return tally.total("rows", outcome=ERROR, **where) / known if known else None
+
+
+def _known(tally: Tally, where: Mapping[str, str]) -> float:
+    """Requests that have a status."""
+    return sum(tally.total("rows", outcome=each, **where) for each in (ERROR, FINE))
 
 
 def _classes(now: Tally, before: Tally | None) -> tuple[Part, ...]:

@@ -73,7 +73,7 @@ def read_hallucination(signal: Hallucination, now: Tally, before: Tally | None) 
             before,
             _share,
             show=percent,
-            among=("wrong", "right"),
+            rests_on=_judged,
             called="judged answers",
         ),
         *_judges(signal, now, before),
@@ -160,6 +160,10 @@ def _score(signal: Hallucination, batch: Batch, name: str) -> nw.Expr:
     sound = nw.when(bad).then(nw.lit(WRONG)).otherwise(nw.lit(RIGHT))
     finite = nw.when(score.is_finite()).then(sound).otherwise(nw.lit(STRANGE))
     return nw.when(there).then(finite).otherwise(nw.lit(UNJUDGED))
+
+
+def _judged(tally: Tally, where: Mapping[str, str]) -> float:
+    return tally.total("wrong", **where) + tally.total("right", **where)
 
 
 def _share(tally: Tally, where: Mapping[str, str]) -> float | None:

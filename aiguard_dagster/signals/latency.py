@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
 
 import narwhals as nw
 
@@ -74,6 +73,7 @@ def read_latency(signal: Latency, now: Tally, before: Tally | None) -> Reading:
         before,
         lambda tally, where: _statistic(signal, tally, where),
         show=percent if share else "{:.4g}".format,
+        rests_on=lambda tally, where: sum(_timed(tally, where).values()),
         called="timed answers",
     )
     return Reading(
@@ -87,34 +87,24 @@ def read_latency(signal: Latency, now: Tally, before: Tally | None) -> Reading:
     )
 
 
-def _timed(tally: Tally) -> Tally:
-    """The groups of answers whose time is known, and can be so."""
-    place = tally.keys.index("place")
-    timed = {key: sums for key, sums in tally.groups.items() if bin_of(key[place]) is not None}
-    return replace(tally, groups=timed)
-
-
 def _statistic(signal: Latency, tally: Tally, where: Mapping[str, str]) -> float | None:
-    groups = [
-        (key, sums)
-        for key, sums in tally.groups.items()
-        if all(key[tally.keys.index(name)] == wanted for name, wanted in where.items())
-    ]
-    counts: dict[int, float] = {}
-    late = timed = 0.0
-    for key, sums in groups:
-        bin_ = bin_of(key[tally.keys.index("place")])
-        if bin_ is None:
-            continue
-        rows = sums[tally.sums.index("rows")]
-        timed += rows
-        late += sums[tally.sums.index("late")]
-        counts[bin_] = counts.get(bin_, 0) + rows
+    counts = _timed(tally, where)
+    timed = sum(counts.values())
     if not timed:
         return None
     if signal.statistic == "over":
-        return late / timed
+        return tally.total("late", **where) / timed
     return quantile(counts, SHARES[signal.statistic])
+
+
+def _timed(tally: Tally, where: Mapping[str, str]) -> dict[int, float]:
+    """Answers by the bin of their latency."""
+    counts: dict[int, float] = {}
+    for key, sums in tally.by("place", *where).items():
+        place = bin_of(key[0]) if key[1:] == tuple(where.values()) else None
+        if place is not None:
+            counts[place] = counts.get(place, 0) + sums["rows"]
+    return counts
 
 
 LATENCY = Kind(count_latency, read_latency)

@@ -122,7 +122,6 @@ class Kind:
         count: Counts a batch.
         read: Reads the sums of whole days.
         read_window: Reads the sums of a window, where its length matters; as ``read`` if None.
-        read: Reads a value from sums.
         learns: Whether there is no value without the baseline's sums, which it learns from.
         look: Goes over the reading of a window; None where there is nothing to add.
     """

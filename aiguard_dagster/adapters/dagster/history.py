@@ -128,7 +128,7 @@ def last_materialised(instance: dg.DagsterInstance, key: dg.AssetKey) -> datetim
 
 
 def planned_runs(
-    instance: dg.DagsterInstance, key: dg.AssetKey, *, after: datetime
+    instance: dg.DagsterInstance, key: dg.AssetKey, *, after: datetime, before: datetime
 ) -> Mapping[str, datetime]:
     """The runs that were to make an asset, and when they were made; also those that failed."""
     found: dict[str, datetime] = {}
@@ -137,6 +137,7 @@ def planned_runs(
         DagsterEventType.ASSET_MATERIALIZATION_PLANNED,
         asset_key=key,
         after_timestamp=after.timestamp(),
+        before_timestamp=before.timestamp(),
     )
     while True:
         if cursor is not None:
@@ -148,3 +149,10 @@ def planned_runs(
         if len(page) < PAGE:
             return found
         cursor = page[-1].storage_id
+
+
+def first_planned(instance: dg.DagsterInstance, key: dg.AssetKey) -> datetime | None:
+    """When the first run was made that was to make an asset; None when none ever was."""
+    wanted = dg.EventRecordsFilter(DagsterEventType.ASSET_MATERIALIZATION_PLANNED, asset_key=key)
+    records = instance.event_log_storage.get_event_records(wanted, limit=1, ascending=True)
+    return datetime.fromtimestamp(records[0].timestamp, tz=UTC) if records else None

@@ -1,7 +1,7 @@
 """Sums by group of a table, where it is: one grouped query for each count that rules ask for."""
 
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import narwhals as nw
@@ -9,16 +9,18 @@ import narwhals as nw
 from aiguard_dagster.adapters.engines.assemble import Key, time_of_days
 from aiguard_dagster.adapters.engines.engine import Plan
 from aiguard_dagster.adapters.engines.people import without_names
+from aiguard_dagster.adapters.engines.zones import spans_of
 from aiguard_dagster.signals.batch import Batch, Frame, column, require
 from aiguard_dagster.signals.columns import type_of
 from aiguard_dagster.signals.kinds import kind_of
-from aiguard_dagster.signals.moments import START, seconds_of
+from aiguard_dagster.signals.moments import START, seconds_of, zone_of
 from aiguard_dagster.signals.tallied import PART, Counted
 from aiguard_dagster.stats.people import thin
 from aiguard_dagster.stats.profile import UNKNOWN_VERSION
 from aiguard_dagster.stats.tally import MOST_GROUPS, Tally, fold, tally_of
 
 DAY_SECONDS = 86_400
+EPOCH_SECONDS = int((datetime(1970, 1, 1, tzinfo=UTC) - START).total_seconds())
 
 
 def tallies_of(frame: Frame, native: object, plan: Plan) -> dict[Key, dict[str, Tally]]:
@@ -44,18 +46,38 @@ def tallies_of(frame: Frame, native: object, plan: Plan) -> dict[Key, dict[str, 
 
 
 def _part(batch: Batch, plan: Plan) -> nw.Expr:
-    """Which part a row belongs to: its day, counted from the first of year 1, or its version."""
+    """Which part a row belongs to: its day in UTC, from the first of year 1 on, or its version."""
     if plan.by == "day":
         name = time_of_days(plan.table)
         require(batch, name)
-        return seconds_of(batch, name) // DAY_SECONDS
+        return _in_utc(batch, name) // DAY_SECONDS
     version = plan.table.model_version
     if not version:
         return nw.lit("")
     value = column(batch, version)
-    if type_of(batch, version).is_float():
-        value = value.cast(nw.Int64)
-    return value.cast(nw.String).fill_null(UNKNOWN_VERSION)
+    if not type_of(batch, version).is_float():
+        return value.cast(nw.String).fill_null(UNKNOWN_VERSION)
+    # In steps, so that no engine makes a whole number of NaN.
+    there = value.is_finite()
+    whole = nw.when(there).then(value).otherwise(nw.lit(0.0)).cast(nw.Int64).cast(nw.String)
+    return nw.when(there).then(whole).otherwise(nw.lit(UNKNOWN_VERSION))
+
+
+def _in_utc(batch: Batch, name: str) -> nw.Expr:
+    """Times in seconds of UTC, so that days are those of the profiles."""
+    seconds, zone = seconds_of(batch, name), batch.table.time_zone
+    if zone == "UTC" or zone_of(batch, name) is not None:
+        return seconds
+    ends = batch.frame.select(low=seconds.min(), high=seconds.max()).collect().row(0)
+    if None in ends:
+        return seconds
+    *spans, last = spans_of(zone, *(int(end) - EPOCH_SECONDS for end in ends))
+    found = seconds - (last.offset or 0)
+    for span in reversed(spans):
+        none = nw.lit(None, dtype=nw.Int64)
+        then = none if span.offset is None else seconds - span.offset
+        found = nw.when(seconds < (span.until or 0) + EPOCH_SECONDS).then(then).otherwise(found)
+    return found
 
 
 def _collected(counted: Counted, plan: Plan) -> dict[Key, Tally]:
@@ -94,7 +116,8 @@ def _narrow(counted: Counted, row: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
 def _bounded(tally: Tally, counted: Counted) -> Tally:
     """At most so many groups: of people a fair sample, beside those of all other keys."""
     if not counted.hashed:
-        return fold(tally, apart=counted.apart)
+        # What each column adds stays with its group: apart from it nobody could tell whose it was.
+        return fold(tally, most=MOST_GROUPS * (1 + len(counted.each)), apart=counted.apart)
     return fold(thin(tally, counted.hashed), most=2 * MOST_GROUPS, apart=counted.apart)
 
 
