@@ -69,7 +69,7 @@ def read_latency(signal: Latency, now: Tally, before: Tally | None) -> Reading:
     share = signal.statistic == "over"
     parts = worst_segments(
         signal.by or (),
-        _timed(now),
+        now,
         before,
         lambda tally, where: _statistic(signal, tally, where),
         show=percent if share else "{:.4g}".format,
