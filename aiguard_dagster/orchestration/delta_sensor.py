@@ -1,5 +1,6 @@
 """The delta checks and the sensor that reports them."""
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
@@ -22,6 +23,7 @@ from aiguard_dagster.core.errors import ActionError
 from aiguard_dagster.core.spec import Guard, Rule
 from aiguard_dagster.core.verdicts import Evaluation, Verdict
 from aiguard_dagster.orchestration.agenda import Agenda
+from aiguard_dagster.orchestration.asked import tallies_asked
 from aiguard_dagster.orchestration.clock import Clock
 from aiguard_dagster.orchestration.keys import (
     check_key,
@@ -333,12 +335,18 @@ def profiles_wanted(
 def _profiles_to_redo(
     instance: dg.DagsterInstance, guard: Guard, evaluator: "DeltaEvaluator"
 ) -> Profiling:
-    """Runs for profiles that a new champion's baseline, with a grid of its own, cannot use."""
-    wanted = Profiling()
+    """Runs for profiles on another grid than the champion's, or without what a rule counts."""
+    lacking: dict[str, dict[str, None]] = {}
     for rule, signal in delta_rules(guard):
-        key = profile_key(guard, signal.table)
-        for partition in evaluator.on_other_grids(rule, signal):
-            wanted.ask(instance, key, partition, f"v{evaluator.champion}")
+        partitions = dict.fromkeys(evaluator.on_other_grids(rule, signal))
+        lacking.setdefault(signal.table, {}).update(partitions)
+    wanted = Profiling()
+    for table, partitions in lacking.items():
+        # Each change of what rules count may be tried anew.
+        counts = hashlib.sha256(" ".join(sorted(tallies_asked(guard, table))).encode())
+        cause = f"v{evaluator.champion}-{counts.hexdigest()[:8]}"
+        for partition in partitions:
+            wanted.ask(instance, profile_key(guard, table), partition, cause)
     return wanted
 
 

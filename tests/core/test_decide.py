@@ -444,6 +444,23 @@ def test_a_first_window_may_fill_before_silence_counts():
     assert told.kind is ESCALATE
 
 
+def test_a_new_champion_s_first_days_may_pass_before_silence_counts():
+    signal = {"kind": "performance", "metric": "mae", "window": "1d", "baseline": "first 14d"}
+    limit = {"above_baseline": "50%"}
+    rule = {"name": "mae", "signal": signal, "limit": limit}
+    tables = {"predictions": GUARD.tables["predictions"].model_dump()}
+    guard = Guard.model_validate({**GUARD.model_dump(), "tables": tables, "rules": [rule]})
+    told = points("mae", [OK])
+    told += [replace(point, subject="2") for point in points("mae", [None, *[QUIET] * 14])]
+    over = START + timedelta(days=14) + GUARD.silence
+    assert decide(guard, {"mae": told}, (), now=over - timedelta(seconds=1)) == ()
+    (escalation,) = decide(guard, {"mae": told}, (), now=over)
+    assert escalation.kind is ESCALATE
+    told += [replace(point, subject="2") for point in points("mae", [*[None] * 15, OK])]
+    (later,) = decide(guard, {"mae": told}, (), now=START + timedelta(days=15) + GUARD.silence)
+    assert later.kind is ESCALATE
+
+
 def test_silence_after_a_new_word_escalates_anew():
     known = history(mae=[OK, *[None] * 8, OK])
     assert days_of(live(known, days=20), ESCALATE) == [5, 14]

@@ -243,7 +243,7 @@ def last_materialised(instance: dg.DagsterInstance, key: dg.AssetKey) -> datetim
 
 
 def planned_runs(
-    instance: dg.DagsterInstance, key: dg.AssetKey, *, after: datetime
+    instance: dg.DagsterInstance, key: dg.AssetKey, *, after: datetime, before: datetime
 ) -> Mapping[str, datetime]:
     """The runs that were to make an asset, and when they were made; also those that failed."""
     found: dict[str, datetime] = {}
@@ -252,6 +252,7 @@ def planned_runs(
         DagsterEventType.ASSET_MATERIALIZATION_PLANNED,
         asset_key=key,
         after_timestamp=after.timestamp(),
+        before_timestamp=before.timestamp(),
     )
     while True:
         if cursor is not None:
@@ -267,16 +268,15 @@ def planned_runs(
 
 def last_run_failed(instance: dg.DagsterInstance, key: dg.AssetKey) -> datetime | None:
     """When an asset's newest run failed to make it; None where it was made, or is being made."""
+    wanted = dg.EventRecordsFilter(DagsterEventType.ASSET_MATERIALIZATION_PLANNED, asset_key=key)
+    planned = instance.event_log_storage.get_event_records(wanted, limit=1)
     made = instance.get_latest_materialization_event(key)
-    planned = planned_runs(
-        instance, key, after=datetime.fromtimestamp(made.timestamp if made else 0, tz=UTC)
-    )
-    if not planned:
+    if not planned or (made is not None and made.timestamp > planned[0].timestamp):
         return None
-    newest = max(planned, key=lambda run: planned[run])
-    run = instance.get_run_by_id(newest)
-    failed = run is not None and run.status is dg.DagsterRunStatus.FAILURE
-    return planned[newest] if failed else None
+    run = instance.get_run_by_id(planned[0].run_id)
+    if run is None or run.status is not dg.DagsterRunStatus.FAILURE:
+        return None
+    return datetime.fromtimestamp(planned[0].timestamp, tz=UTC)
 
 
 def freshness_fails(instance: dg.DagsterInstance, key: dg.AssetKey) -> datetime | None:
@@ -295,3 +295,10 @@ def failed_check(
         return None
     at = record.event.timestamp if record and record.event else 0.0
     return datetime.fromtimestamp(at, tz=UTC), bool(found.blocking)
+
+
+def first_planned(instance: dg.DagsterInstance, key: dg.AssetKey) -> datetime | None:
+    """When the first run was made that was to make an asset; None when none ever was."""
+    wanted = dg.EventRecordsFilter(DagsterEventType.ASSET_MATERIALIZATION_PLANNED, asset_key=key)
+    records = instance.event_log_storage.get_event_records(wanted, limit=1, ascending=True)
+    return datetime.fromtimestamp(records[0].timestamp, tz=UTC) if records else None

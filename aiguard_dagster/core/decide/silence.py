@@ -8,7 +8,7 @@ from aiguard_dagster.core.decide.holds import hold_spans
 from aiguard_dagster.core.decide.situation import Situation
 from aiguard_dagster.core.decisions import Decision, DecisionKind, incident_id
 from aiguard_dagster.core.lifecycle import ZERO, Point, last_conclusive
-from aiguard_dagster.core.spec import Action, DeltaSignal, Mode, Rule
+from aiguard_dagster.core.spec import Action, DeltaSignal, Mode, Rule, TalliedSignal
 from aiguard_dagster.core.verdicts import Verdict
 from aiguard_dagster.core.words import first_paragraph
 
@@ -97,10 +97,20 @@ def _patience(seen: Situation, rule: Rule, points: Sequence[Point]) -> timedelta
     ends = [point.as_of for point in points]
     gaps = sorted(later - earlier for earlier, later in pairwise(ends[-RECENT:]) if later > earlier)
     usual = gaps[len(gaps) // 2] * 1.5 if len(gaps) >= FEWEST_GAPS else ZERO
-    longest = max(seen.guard.silence, usual)
+    patience = max(seen.guard.silence, usual)
     if last_conclusive(points) is None and isinstance(rule.signal, DeltaSignal):
-        return rule.signal.window + longest  # Its first window has to fill.
-    return longest
+        patience += rule.signal.window  # Its first window has to fill.
+    return patience + _first_days(rule, points)
+
+
+def _first_days(rule: Rule, points: Sequence[Point]) -> timedelta:
+    """How long a new champion's own first days are, with which a rule compares; else 0."""
+    signal = rule.signal
+    if not isinstance(signal, TalliedSignal) or signal.baseline is None or not points:
+        return ZERO
+    champion = points[-1].subject
+    told = last_conclusive(point for point in points if point.subject == champion)
+    return ZERO if champion is None or told else signal.baseline
 
 
 def _last_word(points: Sequence[Point], heard: datetime) -> str:
