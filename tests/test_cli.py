@@ -45,6 +45,7 @@ def test_validate_prints_one_line_for_each_good_guard():
         f"{GOOD[0].parent}/scored.yaml: churn_scores: 10 rules, observe",
         f"{GOOD[0].parent}/spend.yaml: spend: 17 rules, enforce",
         f"{GOOD[0].parent}/traces.yaml: assistant: 2 rules, observe",
+        f"{GOOD[0].parent}/traces_in_use.yaml: assistant_in_use: 4 rules, observe",
         f"{GOOD[0].parent}/use_of_answers.yaml: answers_in_use: 13 rules, enforce",
     ]
 

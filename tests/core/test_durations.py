@@ -1,5 +1,5 @@
 from datetime import timedelta
-from time import perf_counter
+from time import process_time
 
 import pytest
 from hypothesis import given
@@ -48,13 +48,13 @@ def test_what_is_no_duration_is_told_with_a_hint(text, told):
 
 @pytest.mark.parametrize("text", ["1" + " " * 100_000 + "!", " " * 100_000 + "!", "9" * 100_000])
 def test_a_long_text_is_refused_at_once(text):
-    began = perf_counter()
+    began = process_time()
 
     for parse in (parse_duration, parse_ratio):
         with pytest.raises(ValueError, match="\n\nHint: "):
             parse(text)
 
-    assert perf_counter() - began < 5
+    assert process_time() - began < 5
 
 
 @given(st.floats(0, 1_000, allow_subnormal=False))

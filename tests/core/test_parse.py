@@ -1,5 +1,5 @@
 from copy import deepcopy
-from time import perf_counter
+from time import process_time
 
 import pytest
 import yaml
@@ -104,12 +104,12 @@ def test_mappings_nested_by_indentation_are_told_of():
 
 
 def test_thousands_of_problems_of_both_sorts_are_told_at_once():
-    began = perf_counter()
+    began = process_time()
 
     problems = problems_in("\n".join(f"t{i}: !x 1\nu{i}: 1" for i in range(4_500)))
 
     assert len(problems) == 9_004  # Each tag, each unknown key, and four keys that are missing.
-    assert perf_counter() - began < 10
+    assert process_time() - began < 10
 
 
 def test_too_many_values_inside_the_size_limit_are_told_of():
