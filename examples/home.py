@@ -10,7 +10,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-HOME = Path(os.environ.get("AIGUARD_EXAMPLE_HOME", ROOT / ".demo"))
+ON_POSTGRES = bool(os.environ.get("AIGUARD_EXAMPLE_POSTGRES"))
+HOME = Path(
+    os.environ.get("AIGUARD_EXAMPLE_HOME", ROOT / (".demo-postgres" if ON_POSTGRES else ".demo"))
+)
 GUARDS = ROOT / "guards"
 DAGSTER_YAML = """\
 telemetry:

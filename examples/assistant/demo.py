@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from examples.assistant.server import mlflow_server
+from deploy.local import mlflow
 from examples.home import HOME, prepare_home, quiet
 
 COLOURS = {
@@ -48,7 +48,7 @@ def main(json_file: Path | None) -> None:
     )
     with ExitStack() as stack:
         stack.enter_context(quiet())
-        uri = stack.enter_context(mlflow_server(HOME))
+        uri = stack.enter_context(mlflow(HOME, proxied=False))
         os.environ["MLFLOW_TRACKING_URI"] = uri
         result = play(console)
     result["seconds"] = round(time.perf_counter() - started, 1)

@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from examples.home import HOME, prepare_home, quiet
+from examples.home import HOME, ON_POSTGRES, prepare_home, quiet
+from examples.servers import servers
 
 COLOURS = {
     "hold": "bright_yellow",
@@ -35,11 +37,13 @@ def main(json_file: Path | None) -> None:
     console = Console(width=max(100, min(Console().width, 160)))
     console.print(
         "[bold]bike_demand[/]: 139 days, two versions of a forecast, one guard"
-        f"\n[dim]Dagster and MLflow on sqlite in {HOME}[/]"
+        f"\n[dim]Dagster and MLflow on {'Postgres' if ON_POSTGRES else 'sqlite'} in {HOME}[/]"
     )
-    from examples.bike_demand.report import collect
+    with ExitStack() as stack:
+        stack.enter_context(quiet())
+        stack.enter_context(servers())
+        from examples.bike_demand.report import collect
 
-    with quiet():
         story = play(console)
         result = collect(*story)
     result["seconds"] = round(time.perf_counter() - started, 1)
@@ -110,7 +114,8 @@ def show(console: Console, result: dict[str, Any]) -> None:
             f"After the rollback: v{after['champion']} {after['served']:.1f},"
             f" where v{after['replaced']} would have had {after['would_have_been']:.1f}."
         )
-    console.print(f"{result['seconds']:.0f} s. The same history in Dagster's UI: [bold]make ui[/]")
+    ui = "make ui POSTGRES=1" if ON_POSTGRES else "make ui"
+    console.print(f"{result['seconds']:.0f} s. The same history in Dagster's UI: [bold]{ui}[/]")
 
 
 def told(timeline: list[dict[str, Any]], actions: list[dict[str, Any]]) -> list[dict[str, Any]]:

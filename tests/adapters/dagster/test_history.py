@@ -23,6 +23,7 @@ from aiguard_dagster.core.verdicts import (
     Verdict,
     Window,
 )
+from tests.instances import empty_instance
 
 ASSET, GUARD = dg.AssetKey(["lake", "predictions"]), dg.AssetKey(["demand", "guard"])
 CHECK = dg.AssetCheckKey(ASSET, "demand__error")
@@ -32,13 +33,13 @@ DAY = timedelta(days=1)
 
 @pytest.fixture
 def instance():
-    with dg.DagsterInstance.ephemeral() as instance:
+    with empty_instance() as instance:
         yield instance
 
 
 @pytest.fixture
 def disk():
-    with dg.DagsterInstance.local_temp() as instance:
+    with empty_instance(on_disk=True) as instance:
         yield instance
 
 
