@@ -7,14 +7,17 @@ it with the starter, even after ``kill -9``, and the server is then asked to sto
 import os
 import pwd
 import signal
+import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+STARTS_WITHIN_S = 180
 ENDS_WITHIN_S = 20
 """How long a server may take to stop before it is killed."""
 
@@ -56,6 +59,33 @@ def tied(
         )
     with between:  # Closes the tie and waits for the end.
         yield between
+
+
+def free_port() -> int:
+    """A port that nothing listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until(
+    answers: Callable[[], object], *, server: subprocess.Popen[bytes], name: str, log: Path
+) -> None:
+    """Return once a server answers without an error.
+
+    Raises:
+        RuntimeError: It has ended, or is silent; the end of its log is in the message.
+    """
+    deadline = time.monotonic() + STARTS_WITHIN_S
+    while time.monotonic() < deadline and server.poll() is None:
+        try:
+            answers()
+        except Exception:  # noqa: BLE001 - what a client raises before its server is there
+            time.sleep(0.05)
+        else:
+            return
+    message = f"{name} did not start:\n{log.read_text(errors='replace')[-4_000:]}"
+    raise RuntimeError(message)
 
 
 def main(stop: str, user: str, ends_within_s: str, *command: str) -> int:

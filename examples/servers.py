@@ -20,5 +20,5 @@ def servers() -> Iterator[None]:
     from deploy.local import production
 
     with production(HOME) as environment:
-        os.environ.update(environment)
+        os.environ.update(environment, MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT="true")
         yield

@@ -42,7 +42,7 @@ def pytest_generate_tests(metafunc):
 @pytest.fixture(scope="session")
 def postgres_server():
     """A real Postgres."""
-    from deploy.local import postgres
+    from deploy.postgres import postgres
 
     # Root runs it as another user, to whom every start of a pytest closes its own folders.
     with tempfile.TemporaryDirectory() as folder, postgres(Path(folder)) as server:

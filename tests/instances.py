@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import dagster as dg
 import pytest
 
-from deploy.local import DEPLOY
+from deploy.postgres import DEPLOY
 
 QUIET = {
     "telemetry": {"enabled": False},
@@ -37,7 +37,7 @@ class Databases:
     def empty(self):
         """The name of a database for one test."""
         name = f"dagster_{next(self.numbers)}"
-        self.server.run(f"CREATE DATABASE {name} OWNER dagster TEMPLATE dagster STRATEGY FILE_COPY")
+        self.server.run(f"CREATE DATABASE {name} OWNER dagster TEMPLATE dagster")
         try:
             yield name
         finally:

@@ -4,8 +4,8 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from deploy.local import free_port
 from deploy.local import mlflow as mlflow_server
+from deploy.tied import free_port
 
 __all__ = ["free_port", "mlflow_at", "mlflow_server"]
 

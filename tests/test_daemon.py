@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local import DEPLOY
+from deploy.postgres import DEPLOY
 from tests.mlflow_server import free_port, mlflow_at
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -6,7 +6,7 @@ import dagster as dg
 import pytest
 import yaml
 
-from deploy.local import DEPLOY
+from deploy.postgres import DEPLOY
 from tests.instances import environment
 
 COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text())

@@ -1,27 +1,34 @@
 """Servers from wheels end with whoever started them, however that one ends."""
 
+import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import dagster as dg
 import pytest
 import sqlalchemy as sa
 
-from deploy.local import postgres
+from deploy.postgres import Postgres, postgres
 from deploy.tied import tied
+from tests.instances import environment
 
 ROOT = Path(__file__).resolve().parents[2]
 WITHIN_S = 60
 STARTER = """
-import sys, time
+import json, sys, time
 from pathlib import Path
-from deploy.local import postgres
-with postgres(Path(sys.argv[1])) as server:
-    print(server.port, flush=True)
+from urllib.parse import urlsplit
+from deploy import local
+with getattr(local, sys.argv[1])(Path(sys.argv[2])) as found:
+    print(json.dumps(found, default=repr), flush=True)
     time.sleep(600)
 """
 
@@ -31,6 +38,33 @@ def folder():
     """One that stays open to other users, as those of pytest do not."""
     with tempfile.TemporaryDirectory() as name:
         yield Path(name)
+
+
+@contextmanager
+def started(what, folder):
+    """A process that has started servers, and what it said of them."""
+    with subprocess.Popen(
+        [sys.executable, "-c", STARTER, what, folder],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    ) as starter:
+        try:
+            yield starter, json.loads(starter.stdout.readline())
+        finally:
+            starter.kill()
+
+
+def silent(host, port):
+    """Whether nothing listens there, or soon does not."""
+    deadline = time.monotonic() + WITHIN_S
+    while time.monotonic() < deadline:
+        with socket.socket() as probe:
+            if probe.connect_ex((host, int(port))):
+                return True
+        time.sleep(0.05)
+    return False
 
 
 def gone(pid):
@@ -51,19 +85,35 @@ def postmaster(folder):
 
 @pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_postgres_ends_with_a_starter_that_is_killed(folder, sign):
-    with subprocess.Popen(
-        [sys.executable, "-c", STARTER, folder],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    ) as starter:
-        assert starter.stdout.readline()
+    with started("postgres", folder) as (starter, _):
         pid = postmaster(folder)
-        assert Path(f"/proc/{pid}").exists() or not Path("/proc").exists()
+        os.kill(pid, 0)  # It is there.
         starter.send_signal(sign)
-    assert gone(pid)
+        assert gone(pid)
     assert "database system is shut down" in (folder / "postgres.log").read_text()
+
+
+def test_production_is_dagster_and_mlflow_on_postgres_and_leaves_nothing_running(folder):
+    with started("production", folder) as (starter, told):
+        from aiguard_dagster.adapters.mlflow.client import connect
+
+        with environment(told), dg.DagsterInstance.get() as instance:
+            instance.report_runless_asset_event(dg.AssetMaterialization("rentals"))
+        client = connect(told["MLFLOW_TRACKING_URI"])
+        client.create_registered_model("bike_demand")
+        server = Postgres(
+            port=told["DAGSTER_PG_PORT"], password=told["DAGSTER_PG_PASSWORD"], binaries=folder
+        )
+        for database, query in (
+            ("dagster", "SELECT asset_key FROM event_logs"),
+            ("mlflow", "SELECT name FROM registered_models"),
+        ):
+            engine = sa.create_engine(server.url(database), poolclass=sa.NullPool)
+            with engine.connect() as connection:
+                assert connection.scalar(sa.text(query)) in {'["rentals"]', "bike_demand"}
+        starter.kill()
+        assert silent("127.0.0.1", server.port)
+        assert silent("127.0.0.1", urlsplit(told["MLFLOW_TRACKING_URI"]).port)
 
 
 def test_what_was_written_is_there_when_postgres_comes_back(folder):

@@ -25,6 +25,7 @@ from aiguard_dagster.core.verdicts import (
 )
 from tests.instances import empty_instance
 
+pytestmark = pytest.mark.both_storages
 ASSET, GUARD = dg.AssetKey(["lake", "predictions"]), dg.AssetKey(["demand", "guard"])
 CHECK = dg.AssetCheckKey(ASSET, "demand__error")
 START = datetime(2026, 1, 1, tzinfo=UTC)
