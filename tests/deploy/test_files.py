@@ -10,6 +10,7 @@ from deploy.postgres import DEPLOY
 from tests.instances import environment
 
 COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+WORKSPACE = yaml.safe_load((DEPLOY / "workspace.yaml").read_text())
 INSTANCE = yaml.safe_load((DEPLOY / "dagster.yaml").read_text())
 EXAMPLE = dict(
     line.split("=", 1)
@@ -19,18 +20,18 @@ EXAMPLE = dict(
 
 
 def asked(value):
-    """The variables that a dagster.yaml reads from the environment."""
+    """The variables that Dagster reads from the environment."""
     if isinstance(value, dict):
         if set(value) == {"env"}:
             return {value["env"]}
-        return set().union(*map(asked, value.values()))
-    return set()
+        value = list(value.values())
+    return set().union(*map(asked, value)) if isinstance(value, list) else set()
 
 
 def test_the_example_of_the_environment_names_all_and_holds_no_password():
     in_compose = set(re.findall(r"\$\{(\w+)", (DEPLOY / "compose.yaml").read_text()))
     in_sql = set(re.findall(r"\\getenv \w+ (\w+)", (DEPLOY / "databases.sql").read_text()))
-    assert asked(INSTANCE) | in_compose | in_sql <= set(EXAMPLE)
+    assert asked(INSTANCE) | asked(WORKSPACE) | in_compose | in_sql <= set(EXAMPLE)
     assert {name for name, value in EXAMPLE.items() if not value} == {
         name for name in EXAMPLE if name.endswith("PASSWORD")
     }
@@ -51,8 +52,9 @@ def test_what_compose_names_is_there():
         for volume in service.get("volumes", []):
             source = volume.split(":")[0]
             assert (DEPLOY / source).exists() if source.startswith(".") else source in volumes
-    server = yaml.safe_load((DEPLOY / "workspace.yaml").read_text())["load_from"][0]["grpc_server"]
-    assert server["host"] in services
+    server = WORKSPACE["load_from"][0]["grpc_server"]
+    for name in ("daemon", "webserver"):
+        assert services[name]["environment"][server["host"]["env"]] == "code"
     assert str(server["port"]) in services["code"]["command"]
 
 
