@@ -46,11 +46,12 @@ class Databases:
     @contextmanager
     def instance(self, database):
         """An instance as the deploy's dagster.yaml makes it."""
-        with tempfile.TemporaryDirectory() as home:
+        with (
+            tempfile.TemporaryDirectory() as home,
+            environment(self.server.environment(database)),
+        ):
             shutil.copy(DEPLOY / "dagster.yaml", home)
-            with environment(self.server.environment(database)):
-                made = dg.DagsterInstance.local_temp(home, overrides=QUIET)
-            with made:
+            with dg.DagsterInstance.local_temp(home, overrides=QUIET) as made:
                 yield made
 
 
