@@ -5,7 +5,6 @@ started it.
 """
 
 import os
-import shutil
 import sys
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -59,15 +58,19 @@ def mlflow(folder: Path, database: sa.URL | None = None, *, proxied: bool = True
 
 
 @contextmanager
-def production(folder: Path) -> Iterator[Mapping[str, str]]:
+def production(folder: Path, *, more: str = "") -> Iterator[Mapping[str, str]]:
     """Postgres, MLflow on it, and a ``DAGSTER_HOME`` with the deploy's own ``dagster.yaml``.
+
+    Args:
+        folder: Where all of it lies.
+        more: Settings that are put below those of ``dagster.yaml``.
 
     Yields:
         The environment of processes that are to use them.
     """
     home = folder / "dagster"
     home.mkdir(parents=True, exist_ok=True)
-    shutil.copy(DEPLOY / "dagster.yaml", home)
+    (home / "dagster.yaml").write_text((DEPLOY / "dagster.yaml").read_text() + more)
     with postgres(folder / "postgres") as server:
         if not server.has("dagster"):
             server.make_databases()

@@ -15,13 +15,15 @@ HOME = Path(
     os.environ.get("AIGUARD_EXAMPLE_HOME", ROOT / (".demo-postgres" if ON_POSTGRES else ".demo"))
 )
 GUARDS = ROOT / "guards"
-DAGSTER_YAML = """\
-telemetry:
-  enabled: false
+COMPUTE_LOGS = """\
 compute_logs:  # The replay's runs print nothing worth keeping, and there are hundreds of them.
   module: dagster._core.storage.noop_compute_log_manager
   class: NoOpComputeLogManager
 """
+DAGSTER_YAML = f"""\
+telemetry:
+  enabled: false
+{COMPUTE_LOGS}"""
 
 
 def prepare_home(example: str) -> None:

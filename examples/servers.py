@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from examples.home import HOME, ON_POSTGRES
+from examples.home import COMPUTE_LOGS, HOME, ON_POSTGRES
 
 
 @contextmanager
@@ -19,6 +19,6 @@ def servers() -> Iterator[None]:
         return
     from deploy.local import production
 
-    with production(HOME) as environment:
+    with production(HOME, more=COMPUTE_LOGS) as environment:
         os.environ.update(environment, MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT="true")
         yield
