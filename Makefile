@@ -5,11 +5,12 @@ RUN := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 JSON ?=
 PORT ?=
+POSTGRES ?=
 export DAGSTER_TELEMETRY_ENABLED ?= false
 export MLFLOW_DISABLE_TELEMETRY ?= true
 export GX_ANALYTICS_ENABLED ?= false
 
-.PHONY: setup demo demo-assistant ui test test-spark check lock bench clean
+.PHONY: setup demo demo-assistant ui test test-postgres test-spark check lock bench clean
 .DELETE_ON_ERROR:
 
 setup: $(STAMP)
@@ -20,6 +21,9 @@ $(STAMP): requirements.lock pyproject.toml
 	$(RUN) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $(STAMP)
 
+# With POSTGRES=1 on a Postgres from wheels, set up as in deploy/.
+demo ui: export AIGUARD_EXAMPLE_POSTGRES = $(POSTGRES)
+
 demo: $(STAMP)
 	$(RUN) -m examples.bike_demand.demo $(if $(JSON),--json "$(JSON)")
 
@@ -29,8 +33,14 @@ demo-assistant: $(STAMP)
 ui: $(STAMP)
 	$(RUN) -m examples.ui $(if $(PORT),-p $(PORT))
 
+PYTEST = $(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not spark"
+
 test: $(STAMP)
-	$(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not spark"
+	$(PYTEST)
+
+# All that touches Dagster's storage, with that storage in a Postgres.
+test-postgres: $(STAMP)
+	$(PYTEST) --postgres tests/adapters/dagster tests/orchestration tests/test_daemon.py
 
 # The same checks on Spark; needs Java 17 or later on the path.
 test-spark: $(VENV)/.spark
@@ -59,4 +69,4 @@ lock:
 	$(COMPILE) pyproject.toml --all-extras -c requirements.lock -o requirements-spark.lock
 
 clean:
-	rm -rf $(VENV) .demo .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .demo .demo-postgres .mypy_cache .ruff_cache .pytest_cache

@@ -10,15 +10,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-HOME = Path(os.environ.get("AIGUARD_EXAMPLE_HOME", ROOT / ".demo"))
+ON_POSTGRES = bool(os.environ.get("AIGUARD_EXAMPLE_POSTGRES"))
+HOME = Path(
+    os.environ.get("AIGUARD_EXAMPLE_HOME", ROOT / (".demo-postgres" if ON_POSTGRES else ".demo"))
+)
 GUARDS = ROOT / "guards"
-DAGSTER_YAML = """\
-telemetry:
-  enabled: false
+COMPUTE_LOGS = """\
 compute_logs:  # The replay's runs print nothing worth keeping, and there are hundreds of them.
   module: dagster._core.storage.noop_compute_log_manager
   class: NoOpComputeLogManager
 """
+DAGSTER_YAML = f"""\
+telemetry:
+  enabled: false
+{COMPUTE_LOGS}"""
 
 
 def prepare_home(example: str) -> None:

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from examples.home import prepare_home
+from examples.home import ON_POSTGRES, prepare_home
 
 Result = dict[str, Any]
 
@@ -35,7 +35,8 @@ def demo(
         result["seconds"] = round(time.perf_counter() - started, 1)
         show(console, result)
         took = f"{result['seconds']:.0f} s."
-        console.print(f"{took} The same history in Dagster's UI: [bold]make ui[/]")
+        ui = "make ui POSTGRES=1" if ON_POSTGRES else "make ui"
+        console.print(f"{took} The same history in Dagster's UI: [bold]{ui}[/]")
         if file:
             file.write_text(json.dumps(result, indent=1) + "\n")
             console.print(f"All of it as JSON: {file}")

@@ -5,12 +5,13 @@ import subprocess
 import sys
 
 from examples.home import DAGSTER_YAML, HOME, ROOT
+from examples.servers import servers
 
 
 def main() -> int:
     """Start Dagster's UI and daemon on the examples' own folder."""
     home = HOME / "dagster"
-    if not (HOME / "mlflow.db").exists():
+    if not any(HOME.glob("*.played")):
         print(
             "Nothing to show yet: run `make demo` or `make demo-assistant` first for the history."
         )
@@ -18,11 +19,12 @@ def main() -> int:
     if not (home / "dagster.yaml").exists():
         (home / "dagster.yaml").write_text(DAGSTER_YAML)
     command = [sys.executable, "-m", "dagster", "dev", "-w", "workspace.yaml", *sys.argv[1:]]
-    environment = {**os.environ, "DAGSTER_HOME": str(home)}
-    try:
-        return subprocess.call(command, cwd=ROOT, env=environment)  # noqa: S603
-    except KeyboardInterrupt:
-        return 0
+    os.environ["DAGSTER_HOME"] = str(home)
+    with servers():
+        try:
+            return subprocess.call(command, cwd=ROOT)  # noqa: S603
+        except KeyboardInterrupt:
+            return 0
 
 
 if __name__ == "__main__":

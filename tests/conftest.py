@@ -2,6 +2,8 @@
 
 import os
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -23,6 +25,50 @@ LONGEST = ("test_demo.py", "test_assistant_demo.py", "test_daemon.py")
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--postgres", action="store_true", help="keep Dagster's instances of tests in a Postgres"
+    )
+
+
+def pytest_generate_tests(metafunc):
+    everything_on_postgres = metafunc.config.getoption("--postgres")
+    if metafunc.definition.get_closest_marker("both_storages") and not everything_on_postgres:
+        metafunc.parametrize("dagster_storage", ["sqlite", "postgres"], indirect=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_server():
+    """A real Postgres."""
+    from deploy.postgres import postgres
+
+    # Root runs it as another user, to whom every start of a pytest closes its own folders.
+    with tempfile.TemporaryDirectory() as folder, postgres(Path(folder)) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def dagster_databases(postgres_server):
+    """Where empty Dagster instances on that Postgres come from."""
+    from tests.instances import Databases
+
+    return Databases(postgres_server)
+
+
+@pytest.fixture
+def dagster_storage(request):
+    """Where instances are made: `sqlite` or `postgres`."""
+    told = "postgres" if request.config.getoption("--postgres") else "sqlite"
+    chosen = getattr(request, "param", told)
+    if chosen == "sqlite":
+        yield chosen
+        return
+    from tests.instances import instances_on
+
+    with instances_on(request.getfixturevalue("dagster_databases")):
+        yield chosen
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.postgres import DEPLOY
 from tests.mlflow_server import free_port, mlflow_at
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -125,11 +126,24 @@ def wait_until(true, what):
 
 
 @pytest.fixture
-def state(tmp_path, monkeypatch):
+def dagster_yaml(request, dagster_storage, monkeypatch):
+    """On Postgres it is the deploy's own."""
+    if dagster_storage == "sqlite":
+        yield "telemetry:\n  enabled: false\n"
+        return
+    databases = request.getfixturevalue("dagster_databases")
+    with databases.empty() as database:
+        for name, value in databases.server.environment(database).items():
+            monkeypatch.setenv(name, value)
+        yield (DEPLOY / "dagster.yaml").read_text()
+
+
+@pytest.fixture
+def state(tmp_path, monkeypatch, dagster_yaml):
     monkeypatch.setenv("AIGUARD_TEST_STATE", str(tmp_path))
     home = tmp_path / "dagster"
     home.mkdir()
-    (home / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
+    (home / "dagster.yaml").write_text(dagster_yaml)
     monkeypatch.setenv("DAGSTER_HOME", str(home))
     workspace = {
         "load_from": [

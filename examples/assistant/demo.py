@@ -7,8 +7,8 @@ from typing import Any
 
 from rich.console import Console
 
+from deploy.local import mlflow
 from examples import screen
-from examples.assistant.server import mlflow_server
 from examples.home import HOME, quiet
 
 COLOURS = {
@@ -31,7 +31,7 @@ def play(console: Console) -> dict[str, Any]:
     )
     with ExitStack() as stack:
         stack.enter_context(quiet())
-        uri = stack.enter_context(mlflow_server(HOME))
+        uri = stack.enter_context(mlflow(HOME, proxied=False))
         os.environ["MLFLOW_TRACKING_URI"] = uri
         return replayed(console)
 

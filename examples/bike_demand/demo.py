@@ -1,5 +1,6 @@
 """``make demo``: replay the autumn of 2012 and show what the guard did."""
 
+from contextlib import ExitStack
 from datetime import datetime
 from typing import Any
 
@@ -7,7 +8,8 @@ from rich.console import Console
 from rich.table import Table
 
 from examples import screen
-from examples.home import HOME, quiet
+from examples.home import HOME, ON_POSTGRES, quiet
+from examples.servers import servers
 
 COLOURS = {
     "hold": "bright_yellow",
@@ -25,11 +27,13 @@ def play(console: Console) -> dict[str, Any]:
     """Replay 15 August to 31 December 2012."""
     console.print(
         "[bold]bike_demand[/]: 139 days, two versions of a forecast, one guard"
-        f"\n[dim]Dagster and MLflow on sqlite in {HOME}[/]"
+        f"\n[dim]Dagster and MLflow on {'Postgres' if ON_POSTGRES else 'sqlite'} in {HOME}[/]"
     )
-    from examples.bike_demand.report import collect
+    with ExitStack() as stack:
+        stack.enter_context(quiet())
+        stack.enter_context(servers())
+        from examples.bike_demand.report import collect
 
-    with quiet():
         return collect(*replayed(console))
 
 

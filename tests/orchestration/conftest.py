@@ -3,22 +3,14 @@
 import contextlib
 import warnings
 
-import dagster as dg
 import pytest
 
 from aiguard_dagster.adapters.mlflow.registry import ModelRegistry
 from aiguard_dagster.orchestration.keys import delta_rules
 from tests.adapters.mlflow.conftest import open_workshop
+from tests.instances import empty_instance
 from tests.mlflow_server import mlflow_server
 from tests.orchestration.project import Project, day, guard, record, register, save_models
-
-QUIET = {
-    "telemetry": {"enabled": False},
-    "compute_logs": {
-        "module": "dagster._core.storage.noop_compute_log_manager",
-        "class": "NoOpComputeLogManager",
-    },
-}
 
 
 @pytest.fixture(scope="session")
@@ -40,19 +32,16 @@ def http(tmp_path_factory):
         yield open_workshop(uri, tmp_path_factory.mktemp("files"))
 
 
+@pytest.fixture(autouse=True)
+def _stored(dagster_storage):
+    """Every test has a place for its instances."""
+
+
 @pytest.fixture
 def new_instance():
-    """Makes empty Dagster instances: sqlite in memory, or on disk, which is three times slower."""
+    """Makes empty Dagster instances."""
     with contextlib.ExitStack() as stack:
-
-        def make(*, on_disk=False):
-            if on_disk:
-                instance = dg.DagsterInstance.local_temp(overrides=QUIET)
-            else:
-                instance = dg.DagsterInstance.ephemeral()
-            return stack.enter_context(instance)
-
-        yield make
+        yield lambda *, on_disk=False: stack.enter_context(empty_instance(on_disk=on_disk))
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from aiguard_dagster import Completeness, Rule, Table, Unique, Values, build_quality_checks
+from tests.instances import empty_instance
 
 DAYS = dg.DailyPartitionsDefinition("2026-03-01")
 NOW = datetime(2026, 3, 3, tzinfo=UTC)
@@ -67,7 +68,7 @@ def judged(session):
         assets=[orders, daily], asset_checks=checks, resources={"io_manager": lake}
     )
     said = {}
-    with dg.DagsterInstance.ephemeral() as instance:
+    with empty_instance() as instance:
         for key, partition in (("orders", None), ("daily", "2026-03-01")):
             found = definitions.resolve_implicit_global_asset_job_def().execute_in_process(
                 instance=instance, partition_key=partition, asset_selection=[dg.AssetKey(key)]

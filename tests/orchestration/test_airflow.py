@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from aiguard_dagster import Guard, build_guard_definitions
+from tests.instances import empty_instance
 from tests.orchestration.airflow_server import Airflow, serving
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -70,7 +71,7 @@ def check(definitions, instance):
 def test_a_dag_carries_checks_on_what_it_writes(definitions, tmp_path):
     assert {CHECK, FRESH} <= set(definitions.resolve_asset_graph().asset_check_keys)
     assert definitions.get_repository_def().has_schedule_def("orders__orders_checks_schedule")
-    with dg.instance_for_test() as instance:
+    with empty_instance(on_disk=True) as instance:
         rows = pl.DataFrame({"at": [NOW] * 3})
         rows.head(1).write_parquet(tmp_path / "a.parquet")
         assert check(definitions, instance)[CHECK] == "breach"
@@ -82,7 +83,7 @@ def test_a_run_of_the_dag_is_a_materialisation_that_freshness_sees(definitions, 
     pl.DataFrame({"at": [NOW]}).write_parquet(tmp_path / "a.parquet")
     repository = definitions.get_repository_def()
     (name,) = [s.name for s in repository.sensor_defs if "airflow" in s.name]
-    with dg.instance_for_test() as instance:
+    with empty_instance(on_disk=True) as instance:
         assert check(definitions, instance)[FRESH] == "breach"
         airflow.finish("nightly-1", end=datetime.now(UTC) - timedelta(seconds=10))
         context = dg.build_sensor_context(instance=instance, repository_def=repository)

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from aiguard_dagster import Guard, SpecError, build_guard_definitions
+from tests.instances import empty_instance
 
 NOW = datetime(2026, 3, 3, 12, tzinfo=UTC)
 DAYS = dg.DailyPartitionsDefinition("2026-03-01")
@@ -79,7 +80,7 @@ def tick(definitions, instance):
 def test_an_asset_from_elsewhere_is_checked_by_a_schedule(partitions_def, asked):
     lake = Lake()
     definitions = project(partitions_def, lake)
-    with dg.instance_for_test() as instance:
+    with empty_instance(on_disk=True) as instance:
         requests = tick(definitions, instance)
         assert [request.tags.get("dagster/partition") for request in requests] == asked
         for request in requests:
@@ -124,5 +125,5 @@ def test_an_asset_of_the_projects_own_has_a_schedule_only_when_asked_for():
 
 def test_a_partition_that_is_not_there_yet_is_not_asked_for():
     later = dg.DailyPartitionsDefinition("2027-01-01")
-    with dg.instance_for_test() as instance:
+    with empty_instance(on_disk=True) as instance:
         assert tick(project(later), instance) == []

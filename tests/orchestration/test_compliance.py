@@ -5,6 +5,7 @@ import polars as pl
 import pytest
 
 from aiguard_dagster import Guard, MLflowResource, SpecError, build_guard_definitions
+from tests.instances import empty_instance
 from tests.orchestration.project import DAYS
 
 STOPS = dg.AssetKey("stops")
@@ -69,7 +70,7 @@ def test_a_tag_of_the_champions_version_raises_a_stop(request, new_instance, mlf
 
 
 def test_a_table_of_stops_must_be_whole():
-    with pytest.raises(SpecError) as raised, dg.DagsterInstance.ephemeral() as instance:
+    with pytest.raises(SpecError) as raised, empty_instance() as instance:
         evaluated(guard({"by": "who", "why": "reason"}), instance, partitions_def=DAYS)
     (problem,) = raised.value.problems
     assert problem.path == "rules[0].signal.table"

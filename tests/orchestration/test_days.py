@@ -19,11 +19,11 @@ from aiguard_dagster.adapters.mlflow.registry import ModelRegistry
 from aiguard_dagster.core.verdicts import Verdict
 from aiguard_dagster.orchestration.keys import check_key, guard_key
 from aiguard_dagster.testing import Daemon
+from tests.instances import empty_instance
 
 pytestmark = pytest.mark.slow
 START = datetime(2026, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
-QUIET = {"telemetry": {"enabled": False}}
 DAYS = dg.DailyPartitionsDefinition(start_date="2026-01-01", end_date="2026-02-01")
 DOCUMENT = {
     "name": "demand",
@@ -144,7 +144,7 @@ def test_days_filled_in_at_once_and_backwards_are_judged_as_days_lived(uri, tmp_
     world.hours = {7: 3}
     found = []
     for name in ("lived", "filled in"):
-        with dg.DagsterInstance.local_temp(overrides=QUIET) as instance:
+        with empty_instance(on_disk=True) as instance:
             daemon = Daemon(project(world, uri, tmp_path / name), instance)
             for number in range(1, 13) if name == "lived" else range(12, 0, -1):
                 if name == "lived":
@@ -163,7 +163,7 @@ def test_days_filled_in_at_once_and_backwards_are_judged_as_days_lived(uri, tmp_
 
 @pytest.fixture
 def instance():
-    with dg.DagsterInstance.local_temp(overrides=QUIET) as found:
+    with empty_instance(on_disk=True) as found:
         yield found
 
 

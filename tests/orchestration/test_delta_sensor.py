@@ -99,6 +99,7 @@ def test_each_rule_tells_what_moved(new_project):
     assert (bill.value, bill.limit) == (pytest.approx(2.0), pytest.approx(1.5))
 
 
+@pytest.mark.both_storages
 def test_a_second_tick_adds_nothing_and_the_cursor_is_only_a_cache(project):
     project.live(1, 2)
     before = {rule: len(rows(project, rule)) for rule in DELTA_RULES}
@@ -111,6 +112,7 @@ def test_a_second_tick_adds_nothing_and_the_cursor_is_only_a_cache(project):
     assert {rule: len(rows(project, rule)) for rule in DELTA_RULES} == before
 
 
+@pytest.mark.both_storages
 def test_a_replaced_partition_is_judged_anew_with_all_windows_that_hold_it(new_project):
     project = new_project(rules=(DRIFT, ERROR))
     project.live(1, 2, 3, 4)
@@ -203,6 +205,7 @@ def test_a_guard_whose_registry_fails_does_not_silence_another(new_project):
     assert project.verdicts("error") == {1: "inconclusive", 2: "ok"}
 
 
+@pytest.mark.both_storages
 def test_profiles_that_the_users_job_leaves_out_are_asked_for_once(new_project):
     project = new_project(rules=(DRIFT, ERROR))
     for number in (1, 2):

@@ -17,6 +17,7 @@ from aiguard_dagster.core.spec import Guard
 from aiguard_dagster.orchestration.keys import check_key
 from aiguard_dagster.orchestration.runs import day_of
 from aiguard_dagster.testing import Daemon
+from tests.instances import empty_instance
 
 DAY = timedelta(days=1)
 RULE = {
@@ -120,7 +121,7 @@ class Pipeline:
 
 @pytest.fixture
 def new_pipeline(sqlite, tmp_path):
-    with dg.DagsterInstance.ephemeral() as instance:
+    with empty_instance() as instance:
         yield lambda rule=RULE, **more: Pipeline(sqlite, instance, tmp_path, rule, **more)
 
 

@@ -16,6 +16,7 @@ from aiguard_dagster import (
     build_guard_definitions,
     build_quality_checks,
 )
+from tests.instances import empty_instance
 from tests.projects.plain_project import assets
 from tests.projects.plain_project.definitions import defs
 
@@ -73,7 +74,7 @@ def project(tmp_path):
 
 
 def run(definitions, job, **asked):
-    with dg.DagsterInstance.ephemeral() as instance:
+    with empty_instance() as instance:
         result = definitions.resolve_job_def(job).execute_in_process(
             instance=instance, raise_on_error=False, **asked
         )

@@ -21,6 +21,7 @@ from aiguard_dagster.orchestration.keys import profile_key
 from tests.conformance.engines import spark_session
 from tests.conformance.sparks import configured
 from tests.conformance.test_profiles import assert_same
+from tests.instances import empty_instance
 
 DAY = "2026-02-01"
 PARTITIONS = dg.DailyPartitionsDefinition(start_date="2026-02-01", end_date="2026-02-04")
@@ -75,7 +76,7 @@ def profiled(guard, uri, folder, engine, *, partition=DAY):
         profiles=store,
     )
     key = profile_key(guard, "features")
-    with dg.DagsterInstance.ephemeral() as instance:
+    with empty_instance() as instance:
         job = definitions.resolve_implicit_global_asset_job_def()
         done = job.execute_in_process(
             asset_selection=[key], partition_key=partition, instance=instance

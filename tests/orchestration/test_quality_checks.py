@@ -17,6 +17,7 @@ from aiguard_dagster import (
     Unique,
     build_quality_checks,
 )
+from tests.instances import empty_instance
 
 NOW = datetime(2026, 3, 3, 12, tzinfo=UTC)
 DAYS = dg.DailyPartitionsDefinition("2026-03-01")
@@ -55,7 +56,7 @@ def run(asset, checks, *, partition=None, instance=None, manager=None, selection
         resources={"io_manager": manager or dg.InMemoryIOManager()},
     )
     job = definitions.resolve_implicit_global_asset_job_def()
-    with instance or dg.DagsterInstance.ephemeral() as found:
+    with instance or empty_instance() as found:
         if isinstance(partition, tuple):
             found.add_dynamic_partitions("shops", [partition[0]])
             partition = partition[0]
@@ -127,7 +128,10 @@ def test_a_bare_signal_tells_and_a_hold_blocks():
     for rule, ran in ((Freshness(max_age="1m"), True), (FULL, False)):
         downstream_ran.clear()
         checks = build_quality_checks(asset=asset, rules=[rule], table=TABLE, clock=clock)
-        result = dg.materialize([asset, report, *checks], raise_on_error=False)
+        with empty_instance() as instance:
+            result = dg.materialize(
+                [asset, report, *checks], instance=instance, raise_on_error=False
+            )
         assert set(verdicts(result).values()) == {"breach"}
         assert bool(downstream_ran) is ran
         assert result.success is ran
@@ -152,7 +156,7 @@ def test_one_check_that_is_selected_runs_alone(tmp_path):
         jobs=[dg.define_asset_job("one", dg.AssetSelection.checks(key))],
         resources={"io_manager": (manager := dg.FilesystemIOManager(base_dir=str(tmp_path)))},
     )
-    with dg.DagsterInstance.ephemeral() as instance:
+    with empty_instance() as instance:
         dg.materialize([asset], instance=instance, resources={"io_manager": manager})
         result = definitions.resolve_job_def("one").execute_in_process(instance=instance)
     assert verdicts(result) == {"freshness": "ok"}
@@ -303,7 +307,7 @@ def test_earlier_batches_of_the_series_are_at_hand():
     checks = build_quality_checks(
         asset=asset, rules=[Schema(against="previous")], table=TABLE, clock=clock
     )
-    with dg.DagsterInstance.ephemeral() as instance, pytest.MonkeyPatch.context() as patched:
+    with empty_instance() as instance, pytest.MonkeyPatch.context() as patched:
         patched.setattr(quality._Session, "_past", spy)
         definitions = dg.Definitions(assets=[asset], asset_checks=checks)
         job = definitions.resolve_implicit_global_asset_job_def()

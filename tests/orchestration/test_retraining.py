@@ -12,6 +12,7 @@ from aiguard_dagster.adapters.mlflow.registry import ModelRegistry
 from aiguard_dagster.core.spec import Guard
 from aiguard_dagster.orchestration.keys import check_key
 from aiguard_dagster.testing import Daemon
+from tests.instances import empty_instance
 
 DAY = timedelta(days=1)
 HELPS = {
@@ -83,7 +84,7 @@ class Trainer:
 
 @pytest.fixture
 def trainer(sqlite, tmp_path):
-    with dg.DagsterInstance.ephemeral() as instance:
+    with empty_instance() as instance:
         yield Trainer(sqlite, instance, tmp_path)
 
 

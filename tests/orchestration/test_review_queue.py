@@ -12,6 +12,7 @@ from aiguard_dagster import Guard, SpecError, build_guard_definitions, build_rev
 from aiguard_dagster.orchestration.assets import know
 from aiguard_dagster.orchestration.review_queue import review_queues
 from aiguard_dagster.testing import Daemon
+from tests.instances import empty_instance
 
 DAY = datetime(2026, 3, 1)
 DAYS = dg.DailyPartitionsDefinition("2026-03-01")
@@ -65,7 +66,7 @@ def project(make=lambda rows: rows, rows=ROWS, partitions_def=None, manager=None
 def ran(own, added):
     """A run of everything."""
     assets = [*own.assets, *added.assets, *added.asset_checks]
-    with dg.DagsterInstance.ephemeral() as instance:
+    with empty_instance() as instance:
         return dg.materialize(
             assets, instance=instance, resources=own.resources, raise_on_error=False
         )
@@ -189,7 +190,7 @@ def test_a_check_alone_that_cannot_be_measured_is_an_error(tmp_path):
     own, _, manager = project(manager=files, rows=ROWS.drop("sure"))
     added = queue(own)
     definitions = dg.Definitions.merge(own, added)
-    with dg.DagsterInstance.ephemeral() as instance:
+    with empty_instance() as instance:
         dg.materialize(own.assets, instance=instance, resources={"io_manager": manager})
         job = dg.define_asset_job(
             "only", dg.AssetSelection.checks(*added.asset_checks[0].check_keys)
@@ -270,9 +271,13 @@ def test_a_table_that_dagster_does_not_make_is_queued_from_its_source(tmp_path):
     )
     mine = guard(source={"kind": "parquet", "path": str(path)})
     added = queue(own, mine)
-    result = dg.materialize(
-        [*added.assets, *added.asset_checks], resources=own.resources, raise_on_error=False
-    )
+    with empty_instance() as instance:
+        result = dg.materialize(
+            [*added.assets, *added.asset_checks],
+            instance=instance,
+            resources=own.resources,
+            raise_on_error=False,
+        )
     assert result.asset_value(QUEUE)["id"].to_list() == [3, 4, 5]
     assert evaluation_of(result).metadata["aiguard/verdict"].value == "breach"
     (schedule,) = added.schedules

@@ -43,6 +43,7 @@ def stage_of(project, version):
         return client.get_model_version(project.registry.name, version).current_stage
 
 
+@pytest.mark.both_storages
 @pytest.mark.parametrize("mlflow", ["sqlite", "http"])
 def test_a_breach_beyond_the_grace_window_ends_in_a_whole_rollback(new_project, mlflow):
     project = new_project(mlflow=mlflow, on_disk=True, rules=(FRESH, COMPLETE, ERROR))
@@ -267,6 +268,7 @@ def test_a_rollback_run_that_dies_is_asked_for_again_and_ends_once(
     assert project.tick() == []
 
 
+@pytest.mark.both_storages
 def test_a_rollback_that_died_after_the_move_is_finished_though_new_days_have_come(
     new_project, monkeypatch
 ):
@@ -298,6 +300,7 @@ def test_a_rollback_that_keeps_dying_is_given_up_after_three_runs(new_project, m
     assert project.registry.champion() == "2"
 
 
+@pytest.mark.both_storages
 def test_a_request_whose_breach_has_ended_is_not_run_again(new_project, monkeypatch):
     project = new_project(rules=(ERROR_NOW,))
     with monkeypatch.context() as patched:
@@ -363,6 +366,7 @@ def test_drift_alone_notifies_once_and_names_who_decides(new_project):
     assert notice.evidence["champion"] == "2"
 
 
+@pytest.mark.both_storages
 def test_half_empty_features_are_held_and_released_and_the_model_is_left_alone(new_project):
     project = new_project(rules=(COMPLETE, {**ERROR, "grace": "1d"}))
     project.live(1, 2, 3)

@@ -15,6 +15,7 @@ from aiguard_dagster.core.spec import Guard
 from aiguard_dagster.orchestration.baseline import record_baseline
 from aiguard_dagster.orchestration.keys import check_key
 from aiguard_dagster.testing import Daemon
+from tests.instances import empty_instance
 from tests.mlflow_server import free_port, mlflow_at, mlflow_server
 from tests.orchestration.test_delta_sensor import run_checks
 from tests.traces import Said, experiment, insert_traces, logged_model
@@ -113,7 +114,7 @@ class Assistant:
 @pytest.fixture
 def new_assistant(server, folder, request):
     numbers = iter(range(100))
-    with dg.DagsterInstance.ephemeral() as instance:
+    with empty_instance() as instance:
         yield lambda **changes: Assistant(
             server, folder, instance, f"{request.node.name}{next(numbers)}"[:200], **changes
         )

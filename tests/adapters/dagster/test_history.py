@@ -23,7 +23,9 @@ from aiguard_dagster.core.verdicts import (
     Verdict,
     Window,
 )
+from tests.instances import empty_instance
 
+pytestmark = pytest.mark.both_storages
 ASSET, GUARD = dg.AssetKey(["lake", "predictions"]), dg.AssetKey(["demand", "guard"])
 CHECK = dg.AssetCheckKey(ASSET, "demand__error")
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -32,13 +34,13 @@ DAY = timedelta(days=1)
 
 @pytest.fixture
 def instance():
-    with dg.DagsterInstance.ephemeral() as instance:
+    with empty_instance() as instance:
         yield instance
 
 
 @pytest.fixture
 def disk():
-    with dg.DagsterInstance.local_temp() as instance:
+    with empty_instance(on_disk=True) as instance:
         yield instance
 
 

@@ -1,4 +1,4 @@
-"""A real MLflow, on sqlite and over HTTP, and registered models that cost next to nothing."""
+"""A real MLflow, on sqlite and over HTTP with either database, and models that cost nothing."""
 
 import itertools
 import os
@@ -76,6 +76,13 @@ def http_uri(tmp_path_factory):
         yield uri
 
 
+@pytest.fixture(scope="session")
+def http_postgres_uri(tmp_path_factory, postgres_server):
+    postgres_server.run("CREATE DATABASE registry")
+    with mlflow_server(tmp_path_factory.mktemp("server"), postgres_server.url("registry")) as uri:
+        yield uri
+
+
 def open_workshop(uri: str, folder: Path) -> Workshop:
     before = Path.cwd()
     os.chdir(folder)  # MLflow puts ./mlruns where it is first used
@@ -95,9 +102,14 @@ def http_workshop(http_uri, tmp_path_factory):
     return open_workshop(http_uri, tmp_path_factory.mktemp("files"))
 
 
-@pytest.fixture(params=["sqlite", "http"])
+@pytest.fixture(scope="session")
+def http_postgres_workshop(http_postgres_uri, tmp_path_factory):
+    return open_workshop(http_postgres_uri, tmp_path_factory.mktemp("files"))
+
+
+@pytest.fixture(params=["sqlite", "http", "http-postgres"])
 def workshop(request) -> Workshop:
-    return request.getfixturevalue(f"{request.param}_workshop")
+    return request.getfixturevalue(f"{request.param.replace('-', '_')}_workshop")
 
 
 @pytest.fixture(params=["alias", "stage"])

@@ -1,0 +1,1 @@
+"""How to run guards in production: files to copy, and the same started from wheels."""
