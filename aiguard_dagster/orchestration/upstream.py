@@ -10,6 +10,7 @@ import dagster as dg
 from aiguard_dagster.adapters.dagster.history import (
     failed_check,
     freshness_fails,
+    last_materialised,
     last_run_failed,
     materialized,
 )
@@ -119,10 +120,10 @@ def _in_partitions(
 ) -> Iterator[Trouble]:
     """Partitions that failed, were not made though others were, or are older than their parents."""
     partitions, mine, keys = asset.partitions, made[asset.key], _keys(asset, window)
-    if not keys or partitions is None or not any(any(m.values()) for m in made.values()):
+    if partitions is None:
         return
     missing = [key for key in keys if key not in mine]
-    if asset.made and missing and (mine or any(made[p] for p in asset.parents if p in made)):
+    if asset.made and missing and last_materialised(instance, asset.key) is not None:
         states = instance.get_status_by_partition(asset.key, missing, partitions) or {}
         failed = [k for k in missing if states.get(k) == dg.AssetPartitionStatus.FAILED]
         late = [key for key in missing if key not in failed]
