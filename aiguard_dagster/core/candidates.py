@@ -31,15 +31,20 @@ class Choice:
     Attributes:
         candidates: In the order in which they are to be tried.
         ruled_out: Why each other one is none, by version.
+        nowhere: Why there is no version to speak of at all; empty where there is.
+        is_named: Whether somebody named the place.
     """
 
     candidates: tuple[Candidate, ...] = ()
     ruled_out: Mapping[str, str] = field(default_factory=dict)
+    nowhere: str = ""
+    is_named: bool = False
 
     @property
     def told(self) -> str:
         """Which versions are none, and why, in one sentence; empty where there are none."""
-        return "; ".join(f"v{version} {why}" for version, why in self.ruled_out.items())
+        why_not = [f"v{version} {why}" for version, why in self.ruled_out.items()]
+        return "; ".join([*([self.nowhere] if self.nowhere else []), *why_not])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +153,7 @@ def named_target(
         barred: Versions in quarantine.
     """
     if version is None:
-        return Choice(ruled_out={"?": f"is nowhere: no version bears it ({told})"})
+        return Choice(nowhere=f"no version bears the alias of {told}", is_named=True)
     if version not in known:
         there = ", ".join(sorted(known, key=_number)) or "none"
         problem = f"does not exist ({told}); there are {there}"
@@ -158,8 +163,8 @@ def named_target(
         problem = f"is the champion itself ({told})"
     else:
         named = Candidate(version=version, proven=False, why=f"is what {told} names")
-        return Choice(candidates=(named,))
-    return Choice(ruled_out={version: problem})
+        return Choice(candidates=(named,), is_named=True)
+    return Choice(ruled_out={version: problem}, is_named=True)
 
 
 def _latest(reigns: Sequence[Reign], version: str) -> Reign:

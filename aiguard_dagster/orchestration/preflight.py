@@ -123,6 +123,8 @@ def run_preflight(reader: TableReader, *, registry: ModelRegistry, asked: Asked)
         passed.append(found.reason)
     else:
         what = f"no earlier champion of {registry.name} is left to go back to"
+        if choice.is_named:
+            what = f"{registry.name} cannot go back to what was named"
         reason = ": ".join([what, "; ".join(passed)]) if passed else what
         return Preflight(finding=Finding.UNFIT, reason=reason, evidence=names)
     evidence = {**found.evidence, "proven": int(candidate.proven)}
