@@ -120,7 +120,7 @@ def _distances(
     found: dict[str, Distance] = {}
     rows: dict[str, pl.LazyFrame] = {}
     for version in versions:
-        effects: dict[str, float] = {}
+        effects: dict[str, tuple[float, float]] = {}
         for name, table in accepted[version].baseline.tables.items():
             spec = reader.guard.tables.get(name)
             if spec is None or spec.prediction or spec.score or spec.traces:

@@ -10,7 +10,7 @@ What this cannot see: outcomes that are no longer what they were for the same in
 be at home among today's inputs and wrong about all of them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,18 +35,22 @@ class Distance:
         largest: The largest of them.
         worst: The input that has it.
         inputs: How many inputs were compared.
+        noise: What sampling alone makes of an effect, on average: large where rows are few.
     """
 
     mean: float
     largest: float
     worst: str
     inputs: int
+    noise: float = 0.0
 
 
 def effects_of(
     profile: Profile, reference: DriftReference, columns: Sequence[str]
-) -> dict[str, float]:
-    """The largest effect of each column, noise taken out; those that have none are left out.
+) -> dict[str, tuple[float, float]]:
+    """The largest effect of each column, and its noise, which is taken out of it.
+
+    Columns that have none are left out.
 
     Args:
         profile: The window, counted on the reference's grid.
@@ -57,39 +61,43 @@ def effects_of(
         return {}
     contrast = reference.contrast("columns", tuple(columns))
     now, then = contrast.row(profile), reference.row("columns", tuple(columns))
-    found = contrast.compare(now[None, :], then[None, :]).corrected[0]
-    effects: dict[str, float] = {}
-    for test, value in zip(contrast.tests, found, strict=True):
+    found = contrast.compare(now[None, :], then[None, :])
+    effects: dict[str, tuple[float, float]] = {}
+    noises = np.sqrt(found.noise[0])
+    for test, value, noise in zip(contrast.tests, found.corrected[0], noises, strict=True):
         if np.isfinite(value):
-            effects[test.name] = max(float(value), effects.get(test.name, 0.0))
+            one = float(value), float(noise)
+            effects[test.name] = max(one, effects.get(test.name, one))
     return effects
 
 
-def distance_of(effects: dict[str, float]) -> Distance | None:
+def distance_of(effects: Mapping[str, tuple[float, float]]) -> Distance | None:
     """The effects as one distance; None where there are none."""
     if not effects:
         return None
     worst = max(effects, key=lambda name: effects[name])
     return Distance(
-        mean=sum(effects.values()) / len(effects),
-        largest=effects[worst],
+        mean=sum(value for value, _ in effects.values()) / len(effects),
+        largest=effects[worst][0],
         worst=worst,
         inputs=len(effects),
+        noise=sum(noise for _, noise in effects.values()) / len(effects),
     )
 
 
 def is_nearer(candidate: Distance, champion: Distance) -> bool | None:
     """Whether inputs are clearly nearer to the candidate's; None where it is not clear.
 
-    Clear is a mean distance that is smaller by :data:`MARGIN` and by :data:`SHARE` of the larger
-    one, of a version whose largest distance is not the larger one.
+    Clear is a mean distance that is smaller by :data:`MARGIN`, by :data:`SHARE` of the larger one
+    and by more than noise, of a version whose largest distance is not the larger one.
 
     >>> near, far = (Distance(mean=m, largest=2 * m, worst="a", inputs=2) for m in (0.1, 0.5))
     >>> is_nearer(near, far), is_nearer(far, near), is_nearer(near, near)
     (True, False, None)
     """
     gap = champion.mean - candidate.mean
-    if abs(gap) < max(MARGIN, SHARE * max(champion.mean, candidate.mean)):
+    noise = max(champion.noise, candidate.noise)
+    if abs(gap) < max(MARGIN, SHARE * max(champion.mean, candidate.mean), noise):
         return None
     if gap > 0:
         return True if candidate.largest <= champion.largest else None

@@ -140,7 +140,7 @@ def test_a_model_is_only_loaded_where_there_are_no_rows(model):
 def test_a_model_whose_files_are_gone_is_unfit(model):
     registry = model("well")
     shutil.rmtree(Path(registry.artifact_uri("1").removeprefix("file://")))
-    with pytest.raises(UnfitModelError, match="cannot be loaded: .*No such artifact"):
+    with pytest.raises(UnfitModelError, match=r"cannot be loaded: .*No such artifact"):
         predict_apart(registry, "1", ROWS, within=LONG)
 
 
@@ -153,7 +153,7 @@ def test_a_store_that_does_not_answer_leaves_the_model_untried(model, monkeypatc
 
 
 def test_time_that_is_over_before_the_files_are_there_says_nothing_of_the_model(model):
-    with pytest.raises(ActionError, match="still (starting Python|fetching its files)") as raised:
+    with pytest.raises(ActionError, match=r"still (starting Python|fetching its files)") as raised:
         predict_apart(model("well"), "1", ROWS, within=timedelta(seconds=0.01))
     assert not isinstance(raised.value, UnfitModelError)
 
