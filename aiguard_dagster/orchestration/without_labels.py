@@ -229,6 +229,7 @@ def _numbers_of_distances(far: Mapping[str, Distance], versions: Pair) -> Eviden
         numbers |= {
             f"{who}_distance": far[version].mean,
             f"{who}_distance_largest": far[version].largest,
+            f"{who}_distance_noise": far[version].noise,
             f"{who}_inputs": far[version].inputs,
         }
     return numbers

@@ -114,13 +114,12 @@ def test_a_record_that_cannot_be_read_leaves_a_decision_and_not_a_crash(new_proj
 
 
 def accepted_on(version, shift, error):
-    """A month of loads around one place, in which the version was off by so much."""
+    """A month of loads so far from today's, in which the version was off by so much."""
     slope = {"1": 1.0, "2": 2.0}[version]
     starts = [day(1) - DAY * number for number in range(30, 0, -1)]
-    weather = Weather(slope=slope, shift=shift)
-    predictions = pl.concat(predictions_of(start, version, weather) for start in starts)
+    predictions = pl.concat(predictions_of(each, version, Weather(slope=slope)) for each in starts)
     return {
-        "features": pl.concat(features_of(start, weather) for start in starts),
+        "features": pl.concat(features_of(each, Weather(shift=shift)) for each in starts),
         "predictions": predictions.with_columns(was=pl.col("said") + error),
     }
 
@@ -158,15 +157,16 @@ def test_without_labels_only_what_both_distance_and_expectation_say_counts(
     assert SECRET not in ended.reason
 
 
-def test_without_labels_and_without_a_drift_rule_it_is_not_clear(new_project):
+def test_without_labels_a_distance_alone_leaves_it_unclear(new_project):
     project = new_project(rules=(ERROR_NOW,), rollback={"on_inconclusive": "hold"})
     project.weather[1] = NO_LABELS
     project.materialise(1)
     project.ask_for_rollback(at=day(2).isoformat(), actor="guard")
     refusal = project.last("refuse")
     assert refusal.evidence["then"] == "hold"
-    assert "without labels: no input of v2 is in its baseline" in refusal.reason
+    assert refusal.evidence["candidate_distance"] == 0.0
     assert "no rule of kind estimated_performance" in refusal.reason
+    assert "not clear whether it would be better" in refusal.reason
 
 
 def test_a_candidate_that_is_slow_to_start_leaves_it_to_the_owner(new_project):

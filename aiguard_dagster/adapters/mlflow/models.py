@@ -59,7 +59,7 @@ class _Ended:
 
 def is_gone(error: Exception) -> bool:
     """Whether what was looked for is not there, rather than that nobody answers."""
-    return bool(model_process.GONE.search(str(error)))
+    return any(model_process.GONE.search(str(each)) for each in (error, error.__cause__))
 
 
 def predict_apart(
