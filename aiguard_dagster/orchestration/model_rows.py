@@ -85,9 +85,15 @@ def with_inputs(
     return frame.with_row_index("__place").sample(MOST_ROWS, seed=0).sort("__place").drop("__place")
 
 
-def inputs_in(frame: pl.DataFrame, wanted: Mapping[str, str]) -> list[str]:
-    """The model's inputs among the columns, in the signature's order; all where it has none."""
-    return [name for name in wanted if name in frame.columns] if wanted else frame.columns
+def inputs_in(frame: pl.DataFrame, wanted: Mapping[str, str], table: Table) -> list[str]:
+    """The model's inputs among the columns, in the signature's order.
+
+    Where it has no signature, all columns but those that tell what came of a row.
+    """
+    if wanted:
+        return [name for name in wanted if name in frame.columns]
+    outcomes = {table.label, table.prediction, table.score}
+    return [name for name in frame.columns if name not in outcomes]
 
 
 def _require(frame: pl.DataFrame, wanted: Mapping[str, str], before: Mapping[str, str]) -> None:

@@ -184,7 +184,7 @@ class _Trial:
             why = f"{self._guard.name} has no performance rule to score v{self._candidate} on"
             return self._without_labels(wanted, before, None, None, why)
         rows = self._rows(table, wanted, before)
-        said = self._predict(rows, wanted)
+        said = self._predict(table, rows, wanted)
         if self._signal is None:
             why = f"{self._guard.name} has no performance rule to score v{self._candidate} on"
             return self._without_labels(wanted, before, rows, said, why)
@@ -231,9 +231,10 @@ class _Trial:
                 rows = known
         return with_inputs(self._reader, name, rows, self._window, wanted=wanted, before=before)
 
-    def _predict(self, rows: pl.DataFrame, wanted: Inputs) -> NDArray[np.generic] | None:
+    def _predict(self, name: str, rows: pl.DataFrame, wanted: Inputs) -> NDArray[np.generic] | None:
         """What the candidate says of the rows; None where there are none."""
-        frame = rows.select(inputs_in(rows, wanted)).to_pandas() if rows.height else None
+        inputs = inputs_in(rows, wanted, self._guard.tables[name])
+        frame = rows.select(inputs).to_pandas() if rows.height else None
         within = self._guard.rollback.load_within
         try:
             said = predict_apart(self._registry, self._candidate, frame, within=within)

@@ -100,12 +100,13 @@ def test_a_rollback_goes_where_an_alias_says(new_project):
     assert project.registry.champion() == "1"
 
 
-def test_a_record_that_cannot_be_read_leaves_a_decision_and_not_a_crash(new_project):
+@pytest.mark.parametrize("approved", ["false", "true"])
+def test_a_record_that_cannot_be_read_leaves_a_decision_and_not_a_crash(new_project, approved):
     project = new_project(rules=(ERROR_NOW,))
     key = next(k for k in project.registry.version("1").tags if k.startswith("aiguard.reigns"))
     client = project.registry.client
     client.set_model_version_tag(project.registry.name, "1", key, "mine now")
-    run = project.ask_for_rollback(at=day(2).isoformat())
+    run = project.ask_for_rollback(at=day(2).isoformat(), approved=approved)
     assert run.success
     assert outcomes(project) == ["refuse"]
     refusal = project.last("refuse")

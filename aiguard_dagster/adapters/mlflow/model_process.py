@@ -1,4 +1,4 @@
-"""The process that loads a candidate and asks it; run as a script, never imported.
+"""The process that loads a candidate and asks it, run as a script.
 
 A model may hang, exit, print, leak or take all memory, so it is kept out of the process that
 decides. Nothing of this package is imported here: what is measured is the model's own start.
@@ -17,9 +17,11 @@ from pathlib import Path
 from typing import Any
 
 GONE = re.compile(
-    r"no such (artifact|file|key)|nosuchkey|not found|does not exist|\b404\b|does_not_exist",
+    r"no such (?:artifact|file|key)|nosuchkey|does[ _]not[ _]exist"
+    r"|(?:code|status|error|http)[\W_]{0,3}404|404 (?:client error|not found)",
     re.IGNORECASE,
 )
+SILENT = re.compile(r"max retries|timed out|connection|unreachable", re.IGNORECASE)
 DIE_WITH_PARENT, KILL = 1, 9
 STAGES = ("fetch", "load", "predict", "done")
 
@@ -50,7 +52,7 @@ def main() -> None:
             tell(
                 error=type(error).__name__,
                 text=words,
-                gone=bool(GONE.search(words)) or isinstance(error, FileNotFoundError),
+                gone=tells_of_absence(words),
                 place=place_of(error),
             )
         else:
@@ -106,6 +108,17 @@ def predict(model: Any, rows: int, said: int) -> None:  # noqa: ANN401 - a pyfun
         values = values.astype(float if numbers else str)
     with os.fdopen(said, "wb") as file:
         np.save(file, values, allow_pickle=False)
+
+
+def tells_of_absence(words: str) -> bool:
+    """Whether an error says that what was looked for is not there, not that nobody answers.
+
+    >>> tells_of_absence("No such artifact: 'model'"), tells_of_absence("HTTP 404")
+    (True, True)
+    >>> tells_of_absence("Max retries exceeded with url: /artifacts?path=404/model")
+    False
+    """
+    return bool(GONE.search(words)) and not SILENT.search(words)
 
 
 def place_of(error: BaseException) -> str:

@@ -59,7 +59,7 @@ class _Ended:
 
 def is_gone(error: Exception) -> bool:
     """Whether what was looked for is not there, rather than that nobody answers."""
-    return any(model_process.GONE.search(str(each)) for each in (error, error.__cause__))
+    return model_process.tells_of_absence(f"{error} {error.__cause__}")
 
 
 def predict_apart(
@@ -205,7 +205,8 @@ def _failure(uri: str, ended: _Ended, within: timedelta) -> ActionError:
     elif ended.code is None:
         why = f"it was still {doing} after {format_duration(within)}"
     elif ended.code < 0:
-        name = signal.Signals(-ended.code).name
+        known = {each.value: each.name for each in signal.Signals}
+        name = known.get(-ended.code, f"signal {-ended.code}")
         memory = ", as happens when memory runs out" if name == "SIGKILL" else ""
         why = f"its process was killed by {name} while {doing}{memory}"
     else:
