@@ -1,6 +1,10 @@
 """A model that is tried can do no harm, and how it failed is told without a row of the user's."""
 
+import os
 import shutil
+import signal
+import subprocess
+import sys
 import tempfile
 import time
 import warnings
@@ -104,6 +108,7 @@ def test_a_model_that_hangs_is_killed_when_its_time_is_over(model, scratch, way,
             predict_apart(registry, "1", ROWS, within=timedelta(seconds=seconds))
         if isinstance(raised.value, UnfitModelError):
             break
+    assert isinstance(raised.value, UnfitModelError)
     assert told in str(raised.value)
     assert "rollback.load_within" in str(raised.value)
     assert list(scratch.iterdir()) == []
@@ -114,6 +119,38 @@ def test_what_a_model_has_started_is_killed_with_it(model, tmp_path):
     said = predict_apart(model(f"leaves {left}"), "1", ROWS, within=LONG)
     assert said.tolist() == [0.5, 1.0]
     assert is_dead(int(left.read_text()))
+
+
+TRY = """
+import sys
+from datetime import timedelta
+from aiguard_dagster.adapters.mlflow.client import connect
+from aiguard_dagster.adapters.mlflow.models import predict_apart
+from aiguard_dagster.adapters.mlflow.registry import ModelRegistry
+from aiguard_dagster.core.spec import Model
+import pandas as pd
+
+registry = ModelRegistry(connect(sys.argv[1]), Model(name=sys.argv[2]))
+predict_apart(registry, "1", pd.DataFrame({"load": [1.0]}), within=timedelta(minutes=5))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process of that")
+def test_a_run_that_is_killed_takes_the_trial_with_it_and_leaves_no_rows(model, scratch):
+    pid_file = scratch.parent / "pid"
+    registry = model(f"waits {pid_file}")
+    command = [sys.executable, "-c", TRY, registry.client.tracking_uri, registry.name]
+    path = os.pathsep.join(sys.path)
+    env = {**os.environ, "PYTHONPATH": path, "TMPDIR": str(scratch)}
+    run = subprocess.Popen(command, env=env)
+    while not (pid_file.exists() and pid_file.read_text()):
+        assert run.poll() is None
+        time.sleep(0.1)
+    run.send_signal(signal.SIGKILL)
+    run.wait()
+    assert is_dead(int(pid_file.read_text()))
+    left = [path for path in scratch.rglob("*") if path.is_file()]
+    assert not [path for path in left if b"load" in path.read_bytes() and "model" not in path.parts]
 
 
 def is_dead(pid):

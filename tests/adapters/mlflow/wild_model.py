@@ -62,6 +62,9 @@ def _load_pyfunc(path: str) -> Wild:
 
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             time.sleep(600)
+        case ["waits", pid_file]:
+            Path(pid_file).write_text(str(os.getpid()))
+            time.sleep(600)
         case ["raises", "loading"]:
             message = "no tokenizer at https://me:hunter2@models.example/tokenizer"
             raise RuntimeError(message)
