@@ -106,7 +106,7 @@ def test_a_model_that_hangs_is_killed_when_its_time_is_over(model, scratch, way,
     for seconds in (15, 60, 240):  # On a busy machine it has not even begun after the first.
         with pytest.raises(ActionError) as raised:
             predict_apart(registry, "1", ROWS, within=timedelta(seconds=seconds))
-        if isinstance(raised.value, UnfitModelError):
+        if told in str(raised.value):
             break
     assert isinstance(raised.value, UnfitModelError)
     assert told in str(raised.value)
