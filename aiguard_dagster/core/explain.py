@@ -3,7 +3,6 @@
 from typing import assert_never
 
 from aiguard_dagster.core.spec import Action, DeltaSignal, Guard, Mode, Rule
-from aiguard_dagster.core.spec.policy import Target
 from aiguard_dagster.core.spoken import percent, spoken
 
 
@@ -73,14 +72,6 @@ def _then(guard: Guard, rule: Rule) -> str:
     if rule.action is Action.HOLD:
         return f"the guard holds the predictions back until it is right again; {owner} can see why"
     return (
-        f"the guard puts {_target(guard)} back, provided that it does better on the same"
+        f"the guard puts {guard.rollback.place} back, provided that it does better on the same"
         f" rows and that no broken data is to blame; if not, {owner} can see why"
     )
-
-
-def _target(guard: Guard) -> str:
-    """Where a rollback goes."""
-    to = guard.rollback.to
-    if not isinstance(to, Target):
-        return "the last known good version"
-    return f"version {to.version}" if to.version else f"the version with the alias {to.alias}"

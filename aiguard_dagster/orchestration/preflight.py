@@ -34,6 +34,8 @@ from aiguard_dagster.stats.compare import Comparison, compare
 
 UNANSWERED = 0.01
 """Of rows without a prediction by the candidate, the share up to which the others speak for all."""
+MOST_TRIED = 5
+"""Candidates that are tried in one preflight: each may take as long as ``load_within``."""
 USUAL = timedelta(days=7)
 """The window where no rule names one."""
 Inputs = Mapping[str, str]
@@ -116,12 +118,13 @@ def run_preflight(reader: TableReader, *, registry: ModelRegistry, asked: Asked)
         reason = f"it is not known what there is to go back to: {_told(error)}"
         return Preflight(finding=Finding.UNCLEAR, reason=reason, evidence=names)
     passed = [choice.told] if choice.told else []
-    for candidate in choice.candidates:
+    for candidate in choice.candidates[:MOST_TRIED]:
         found = _of_candidate(reader, registry, asked, candidate)
         if found.finding is not Finding.UNFIT:
             break
         passed.append(found.reason)
     else:
+        passed += [f"v{each.version} was not tried" for each in choice.candidates[MOST_TRIED:]]
         what = f"no earlier champion of {registry.name} is left to go back to"
         if choice.is_named:
             what = f"{registry.name} cannot go back to what was named"

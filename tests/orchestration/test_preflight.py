@@ -3,6 +3,7 @@
 import polars as pl
 import pytest
 
+from aiguard_dagster.orchestration import preflight
 from aiguard_dagster.orchestration.baseline import record_baseline
 from tests.orchestration.project import (
     DAY,
@@ -60,6 +61,15 @@ def test_an_unfit_candidate_makes_way_for_the_next_one_and_both_are_told(new_pro
     assert "v3 cannot serve: models:/" in rollback.reason
     assert "v1 is unproven" in rollback.reason
     assert project.registry.champion() == "1"
+
+
+def test_only_so_many_unfit_candidates_are_tried_and_the_others_are_named(new_project, monkeypatch):
+    monkeypatch.setattr(preflight, "MOST_TRIED", 1)
+    project = new_project(rules=(ERROR_NOW,), versions=3, promoted=("1", "3", "2"))
+    delete_files(project, "3")
+    project.ask_for_rollback(at=day(2).isoformat())
+    assert outcomes(project) == ["refuse"]
+    assert "v1 was not tried" in project.last("refuse").reason
 
 
 def test_a_worse_candidate_does_not_make_way_for_an_older_one(new_project):
