@@ -3,6 +3,7 @@
 import polars as pl
 import pytest
 
+from aiguard_dagster.adapters.mlflow.registry import ModelRegistry
 from aiguard_dagster.orchestration import preflight
 from aiguard_dagster.orchestration.baseline import record_baseline
 from tests.orchestration.project import (
@@ -122,6 +123,19 @@ def test_a_record_that_cannot_be_read_leaves_a_decision_and_not_a_crash(new_proj
     refusal = project.last("refuse")
     assert "it is not known what there is to go back to" in refusal.reason
     assert project.registry.champion() == "2"
+
+
+def test_a_wrong_answer_leaves_a_decision_too_and_is_not_quoted(new_project, monkeypatch):
+    project = new_project(rules=(ERROR_NOW,), rollback={"to": {"alias": "stable"}})
+
+    def answer_wrongly(*_):
+        raise KeyError(SECRET)
+
+    monkeypatch.setattr(ModelRegistry, "bearer", answer_wrongly)
+    project.ask_for_rollback(at=day(2).isoformat())
+    refusal = project.last("refuse")
+    assert "KeyError in answer_wrongly" in refusal.reason
+    assert SECRET not in refusal.reason
 
 
 def accepted_on(version, shift, error):
