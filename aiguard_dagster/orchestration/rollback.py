@@ -154,7 +154,9 @@ def run_rollback(
         if ended is not None or found.candidate is None:
             kind, more = ended or (DecisionKind.REFUSE, {})
             before = f"{config.reason}. " if kind is DecisionKind.PROPOSE else ""
-            after = f". {guard.owner} decides" if kind is DecisionKind.REFUSE else ""
+            after = (
+                f". {owner_of(guard, config.rule)} decides" if kind is DecisionKind.REFUSE else ""
+            )
             return decided(kind, f"{before}{found.reason}{after}", {**found.evidence, **more})
         known = RollbackIntent(
             id=intent_id,
@@ -221,6 +223,11 @@ def written_intent(registry: ModelRegistry, intent_id: str) -> RollbackIntent | 
     """The intent that an earlier, interrupted run of this request has left in the registry."""
     stored = stored_intents(registry.versions(), registry.pointer)
     return next((each.intent for each in stored if each.intent.id == intent_id), None)
+
+
+def owner_of(guard: Guard, rule: str) -> str:
+    """Who decides on a rule; the guard's owner where a person asks without one."""
+    return next((guard.owner_of(each) for each in guard.rules if each.name == rule), guard.owner)
 
 
 def scored_rule(guard: Guard, name: str) -> Rule | None:
