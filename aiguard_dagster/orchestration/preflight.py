@@ -262,7 +262,7 @@ class _Trial:
         mine = rows.filter(known)
         scores = signal.metric in SCORE_METRICS
         theirs = (scores_of(said, signal.metric) if scores else _flat(said))[known.to_numpy()]
-        _require_answers(theirs, self._candidate)
+        require_answers(theirs, self._candidate)
         return compare(
             signal.metric,
             signal.direction,
@@ -343,7 +343,7 @@ class _Trial:
             values, column = _flat(said), table.prediction
         else:
             values, column = scores_of(said, estimator.metric), table.score
-        _require_answers(values, self._candidate)
+        require_answers(values, self._candidate)
         return rows.with_columns(pl.Series(column or "", values))
 
 
@@ -352,7 +352,7 @@ def _told_by(table: Table, signal: Performance) -> str | None:
     return table.score if signal.metric in SCORE_METRICS else table.prediction
 
 
-def _require_answers(said: NDArray[np.generic], version: str) -> None:
+def require_answers(said: NDArray[np.generic], version: str) -> None:
     """Raise where a candidate has no answer for many rows: the others would be its best ones."""
     if not np.issubdtype(said.dtype, np.floating):
         return
