@@ -77,6 +77,6 @@ def _then(guard: Guard, rule: Rule) -> str:
     if rule.action is Action.HOLD:
         return f"the guard holds the predictions back until it is right again; {owner} can see why"
     return (
-        "the guard puts the last known good version back, provided that it does better on the same"
+        f"the guard puts {guard.rollback.place} back, provided that it does better on the same"
         f" rows and that no broken data is to blame; if not, {owner} can see why"
     )

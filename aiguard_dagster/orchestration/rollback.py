@@ -112,7 +112,8 @@ def run_rollback(
     now: datetime,
 ) -> Decision:
     """Check, act, and say what came of it; safe to run again after a crash anywhere."""
-    from aiguard_dagster.orchestration.preflight import TableReader, score_candidate
+    from aiguard_dagster.orchestration.preflight import Asked, run_preflight
+    from aiguard_dagster.orchestration.table_reader import TableReader
 
     at = datetime.fromisoformat(config.at) if config.at else newest_verdict(context, guard) or now
     incident = config.incident or f"{guard.name}:request:{context.run_id}"
@@ -138,30 +139,29 @@ def run_rollback(
         if champion != from_version:
             reason = f"v{from_version} is no longer champion, v{champion} is: nothing was moved"
             return decided(DecisionKind.SUPERSEDED, reason, {"champion": champion})
-        candidate = config.to_version or registry.candidate(from_version)
-        if candidate is None:
-            reason = f"no earlier champion of {registry.name} is left to go back to"
-            return decided(DecisionKind.REFUSE, reason, {"champion": champion})
         reader = TableReader(
             guard=guard, tables=tables, partitions=partitions, instance=context.instance
         )
-        found = score_candidate(
-            reader,
-            registry=registry,
-            rule=scored_rule(guard, config.rule),
+        asked = Asked(
+            rule=config.rule,
+            scored=scored_rule(guard, config.rule),
             champion=from_version,
-            candidate=candidate,
+            wanted=config.to_version,
             at=at,
         )
+        found = run_preflight(reader, registry=registry, asked=asked)
         ended = stopped(guard, config, found, now=now)
-        if ended is not None:
-            kind, more = ended
-            asked = f"{config.reason}. " if kind is DecisionKind.PROPOSE else ""
-            return decided(kind, f"{asked}{found.reason}", {**found.evidence, **more})
+        if ended is not None or found.candidate is None:
+            kind, more = ended or (DecisionKind.REFUSE, {})
+            before = f"{config.reason}. " if kind is DecisionKind.PROPOSE else ""
+            after = (
+                f". {owner_of(guard, config.rule)} decides" if kind is DecisionKind.REFUSE else ""
+            )
+            return decided(kind, f"{before}{found.reason}{after}", {**found.evidence, **more})
         known = RollbackIntent(
             id=intent_id,
             from_version=from_version,
-            to_version=candidate,
+            to_version=found.candidate,
             reason=f"{config.reason}. {found.reason}",
             actor=config.actor,
             run_id=context.run_id,
@@ -223,6 +223,11 @@ def written_intent(registry: ModelRegistry, intent_id: str) -> RollbackIntent | 
     """The intent that an earlier, interrupted run of this request has left in the registry."""
     stored = stored_intents(registry.versions(), registry.pointer)
     return next((each.intent for each in stored if each.intent.id == intent_id), None)
+
+
+def owner_of(guard: Guard, rule: str) -> str:
+    """Who decides on a rule; the guard's owner where a person asks without one."""
+    return next((guard.owner_of(each) for each in guard.rules if each.name == rule), guard.owner)
 
 
 def scored_rule(guard: Guard, name: str) -> Rule | None:

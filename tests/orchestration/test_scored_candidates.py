@@ -9,7 +9,7 @@ import pytest
 
 from aiguard_dagster.core.errors import MeasurementError
 from aiguard_dagster.core.spec import Performance, Table
-from aiguard_dagster.orchestration.preflight import positives_of, scores_of
+from aiguard_dagster.orchestration.preflight import positives_of, require_answers, scores_of
 
 TABLE = Table(asset="p", time="at", prediction="said", label="label", score="score")
 
@@ -55,3 +55,17 @@ def test_a_candidate_that_predicts_classes_is_refused(said):
 def test_the_positive_class_is_found_whatever_the_label_s_type(label, positive):
     rows = pl.DataFrame({"label": label})
     assert positives_of(rows, TABLE, auc(positive=positive)).tolist() == [1.0, 0.0]
+
+
+def test_a_candidate_that_answers_only_what_it_likes_is_not_scored_on_that():
+    said = np.ones(200)
+    said[:2] = np.nan
+    require_answers(said, "1")
+    said[2] = np.inf
+    with pytest.raises(MeasurementError, match="v1 gives no number for 3 of 200 rows"):
+        require_answers(said, "1")
+
+
+def test_classes_are_answers():
+    require_answers(np.array(["yes", "no"]), "1")
+    require_answers(np.array([1, 0]), "1")

@@ -158,7 +158,9 @@ def test_a_quarantined_version_is_no_place_to_go_back_to(new_project):
     assert project.registry.champion() == "2"
 
 
-def test_the_owner_is_asked_about_a_candidate_whose_features_are_missing(new_project):
+def test_the_owner_is_asked_where_features_are_missing_and_one_whose_inputs_are_gone_is_unfit(
+    new_project,
+):
     project = new_project(rules=(ERROR_NOW,))
     project.weather[1] = TURNED
     project.materialise(1, PREDICTIONS)
@@ -167,8 +169,10 @@ def test_the_owner_is_asked_about_a_candidate_whose_features_are_missing(new_pro
     assert "v1 could not be scored: no partition of features" in project.last("propose").reason
     assert project.registry.champion() == "2"
     project.live(9, weather=Weather(slope=1.0, gone=("load",)))
-    assert project.kinds().count("propose") == 2
-    assert "its inputs load are in none of the guard's tables" in project.last("propose").reason
+    assert outcomes(project) == ["refuse"]
+    refusal = project.last("refuse")
+    assert "v1 cannot serve: its inputs are not what" in refusal.reason
+    assert "load (float64) is in none of the tables" in refusal.reason
     assert project.registry.champion() == "2"
 
 
@@ -180,7 +184,7 @@ def test_a_candidate_that_cannot_be_loaded_is_refused(new_project):
         file.unlink() if file.is_file() else file.rmdir()
     project.live(1, weather=TURNED)
     assert outcomes(project) == ["refuse"]
-    assert "v1 could not be loaded: models:/" in project.last("refuse").reason
+    assert "v1 cannot serve: models:/" in project.last("refuse").reason
     assert project.registry.champion() == "2"
 
 

@@ -16,7 +16,6 @@ from aiguard_dagster.core.champions import (
     Reign,
     accede,
     as_utc,
-    earlier_champions,
     reigns_of,
 )
 from aiguard_dagster.core.errors import ActionError
@@ -239,14 +238,14 @@ class ModelRegistry:
                 return None
         return self.record_reign(champion, at=now, by=UNKNOWN, why=FOUND)
 
-    def candidate(self, current: str) -> str | None:
-        """The newest earlier champion that still exists and is not in quarantine."""
-        versions = {version.version: version for version in self.versions()}
-        reigns = reigns_of(read_history(versions.values(), self.pointer))
-        for version in earlier_champions(reigns, current):
-            if version in versions and not quarantine.is_barred(versions[version]):
-                return version
-        return None
+    def bearer(self, alias: str) -> str | None:
+        """The version that bears an alias, which need not be the champion's; None without one.
+
+        Raises:
+            ActionError: MLflow does not answer.
+        """
+        with asking(f"{self.name}: read alias:{alias}"):
+            return self._by_alias(alias)
 
     def quarantine(self, version: str, *, reason: str, at: datetime, by: str) -> None:
         """Bar a version from becoming champion until a person lifts it."""

@@ -66,3 +66,12 @@ class Rollback(Spec):
     restored version."""
     confirm_within: PositiveDuration = timedelta(days=2)
     """When predictions do not carry the restored version by then, the owner is told."""
+
+    @property
+    def place(self) -> str:
+        """Where it goes, in words."""
+        if not isinstance(self.to, Target):
+            return "the last known good version"
+        if self.to.version:
+            return f"version {self.to.version}"
+        return f"the version with the alias {self.to.alias}"

@@ -9,6 +9,7 @@ from aiguard_dagster.core.errors import Problem
 from aiguard_dagster.core.spec.guard import Guard, Rule
 from aiguard_dagster.core.spec.limits import AbsoluteLimit, BaselineLimit, FalseAlarmLimit
 from aiguard_dagster.core.spec.names import Action
+from aiguard_dagster.core.spec.policy import Target
 from aiguard_dagster.core.spec.signals import (
     KINDS_OF_TRACES,
     Custom,
@@ -99,6 +100,10 @@ def _recovery(guard: Guard) -> Iterator[Found]:
     acting = [rule for rule in guard.rules if rule.action is Action.ROLLBACK]
     if not acting and "rollback" in guard.model_fields_set:
         yield ("rollback", "no rule asks for a rollback", "take it out, or give a rule the action.")
+    to = guard.rollback.to
+    if isinstance(to, Target) and guard.model and to.alias and to.alias == guard.model.alias:
+        what = f"{to.alias} marks the champion itself, which is what a rollback leaves"
+        yield ("rollback.to.alias", what, "name an alias of another version, or leave it out.")
     for rule in acting:
         if guard.recovery_window is not None and guard.recovery_window < rule.takes:
             what = (

@@ -158,16 +158,11 @@ def test_lifting_what_is_not_in_quarantine_changes_nothing(registry):
     assert registry.version("1").tags == {}
 
 
-def test_the_candidate_is_the_newest_earlier_champion_that_is_fit(workshop, pointer):
-    registry = workshop.registry(workshop.model(versions=5), **pointer)
-    assert registry.candidate("1") is None
-    for number in range(1, 6):
-        promote(registry, str(number), number)
-    assert registry.candidate("5") == "4"
-    registry.quarantine("4", reason="bad", at=day(6), by="guard")
-    assert registry.candidate("5") == "3"
-    workshop.client.delete_model_version(registry.name, "3")
-    assert registry.candidate("5") == "2"
+def test_any_alias_tells_its_bearer_and_one_without_a_bearer_tells_none(workshop, pointer):
+    registry = workshop.registry(workshop.model(), **pointer)
+    assert registry.bearer("stable") is None
+    workshop.client.set_registered_model_alias(registry.name, "stable", "2")
+    assert registry.bearer("stable") == "2"
 
 
 def test_the_reign_of_a_deleted_version_is_remembered_by_its_successor(workshop, pointer):
@@ -209,7 +204,7 @@ def test_a_name_with_a_quote_in_it_is_a_name(workshop, pointer):
     registry = workshop.registry(workshop.model(name="bike's v1.0 & Söhne", versions=2), **pointer)
     promote(registry, "1", 1)
     promote(registry, "2", 2)
-    assert registry.candidate("2") == "1"
+    assert [reign.version for reign in registry.reigns()] == ["1", "2"]
 
 
 def test_more_versions_than_a_page_are_all_read(workshop, monkeypatch):
