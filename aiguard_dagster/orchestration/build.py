@@ -8,6 +8,7 @@ import dagster as dg
 from aiguard_dagster.core.errors import SpecError
 from aiguard_dagster.core.spec import Guard
 from aiguard_dagster.core.spec.semantics import find_problems, find_problems_between
+from aiguard_dagster.orchestration.after_rollback import repredict_jobs
 from aiguard_dagster.orchestration.assets import KnownAsset, know, tell_unreachable
 from aiguard_dagster.orchestration.clock import Clock, wall_clock
 from aiguard_dagster.orchestration.delta_sensor import build_delta_checks, build_delta_sensor
@@ -142,7 +143,7 @@ def guard_additions(
     }
     checks: list[dg.AssetChecksDefinition] = []
     assets: list[dg.AssetsDefinition | dg.AssetSpec] = []
-    jobs: list[dg.JobDefinition] = []
+    jobs: list[Any] = []  # Dagster does not export what define_asset_job returns.
     schedules: list[dg.ScheduleDefinition] = []
     for guard in guards:
         mine = known[guard.name]
@@ -186,6 +187,7 @@ def guard_additions(
                     clock=clock,
                 )
             )
+            jobs += repredict_jobs(guard)
     modelled = [guard for guard in guards if delta_rules(guard)]
     profiled_partitions = {
         guard.name: {table: partitions[guard.name][table] for table in profiled_tables(guard)}
@@ -196,6 +198,8 @@ def guard_additions(
             name=f"{name}_stop_rules",
             guards=guards,
             jobs=jobs,
+            partitions=partitions,
+            keys=keys,
             clock=clock,
             minimum_interval_seconds=minimum_interval_seconds,
         )

@@ -1,7 +1,8 @@
 """The stop-rule sensor: from the event-time history of verdicts to decisions and rollbacks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 import dagster as dg
 
@@ -14,8 +15,11 @@ from aiguard_dagster.core.decide import decide, patience_of
 from aiguard_dagster.core.decisions import Decision, DecisionKind, open_requests, request_id
 from aiguard_dagster.core.lifecycle import Point, episodes, in_order
 from aiguard_dagster.core.spec import Action, Guard, Mode
+from aiguard_dagster.orchestration.after_rollback import Reach, follow_up
 from aiguard_dagster.orchestration.clock import Clock
 from aiguard_dagster.orchestration.keys import check_key, guard_key
+from aiguard_dagster.orchestration.partitions import Partitions
+from aiguard_dagster.orchestration.resources import ResourceKeys
 from aiguard_dagster.orchestration.rollback import (
     INCIDENT_TAG,
     RollbackConfig,
@@ -33,7 +37,9 @@ def build_stop_rule_sensor(
     *,
     name: str,
     guards: Sequence[Guard],
-    jobs: Sequence[dg.JobDefinition],
+    jobs: Sequence[Any],
+    partitions: Mapping[str, Mapping[str, Partitions]],
+    keys: ResourceKeys,
     clock: Clock,
     minimum_interval_seconds: int,
 ) -> dg.SensorDefinition:
@@ -43,6 +49,7 @@ def build_stop_rule_sensor(
         name=name,
         minimum_interval_seconds=minimum_interval_seconds,
         jobs=jobs or None,
+        required_resource_keys={keys.mlflow, keys.profiles},
         description="Turns verdicts into decisions: notify, hold, release, roll back.",
     )
     def stop_rule_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
@@ -50,7 +57,10 @@ def build_stop_rule_sensor(
         requests: list[dg.RunRequest] = []
 
         def work(guard: Guard) -> None:
-            decided, wanted = step(context.instance, guard, now=clock())
+            found = Reach(partitions=partitions, keys=keys, resources=context.resources)
+            decided, wanted = step(
+                context.instance, guard, reach=found, now=clock(), warn=context.log.warning
+            )
             events.extend(decision_event(guard_key(guard), decision) for decision in decided)
             requests.extend(wanted)
 
@@ -61,7 +71,12 @@ def build_stop_rule_sensor(
 
 
 def step(
-    instance: dg.DagsterInstance, guard: Guard, *, now: datetime
+    instance: dg.DagsterInstance,
+    guard: Guard,
+    *,
+    reach: Reach,
+    now: datetime,
+    warn: Callable[[str], None],
 ) -> tuple[list[Decision], list[dg.RunRequest]]:
     """The decisions that are new for one guard, and the rollback runs that are wanted."""
     history = {
@@ -81,7 +96,10 @@ def step(
             requests.append(run)
         if given_up:
             decided.append(given_up)
-    return decided, requests
+    followed, runs = follow_up(
+        instance, guard, history, [*decisions, *decided], reach=reach, now=now, warn=warn
+    )
+    return [*decided, *followed], [*requests, *runs]
 
 
 def still_wanted(guard: Guard, request: Decision, history: Mapping[str, Sequence[Point]]) -> bool:
