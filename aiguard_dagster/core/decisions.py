@@ -14,9 +14,10 @@ class DecisionKind(StrEnum):
 
     ``request`` asks for a rollback; ``rollback``, ``refuse``, ``superseded``, ``failed`` and, where
     the owner must be asked, ``propose`` are the ways in which one ends. ``approve``, ``reject`` and
-    ``expire`` (nobody answered in time) are the answers to a proposal. ``repredict`` and ``confirm``
-    follow a rollback: predictions are made again, and the service was seen to use the restored
-    version. ``structural`` says that no recovery has helped; ``resolve`` closes an incident.
+    ``expire`` (nobody answered in time) are the answers to a proposal. After a rollback,
+    ``repredict`` tells of predictions that are made again, and ``confirm`` that what is served
+    carries the restored version. ``structural`` says that no recovery has helped; ``resolve``
+    closes an incident.
     """
 
     NOTIFY = "notify"

@@ -103,9 +103,7 @@ def carries(served: Served, version: str) -> bool:
     return bool(served.versions.get(version))
 
 
-def ask(
-    rollback: Decision, table: str, served: Sequence[Served], *, begun: datetime
-) -> Decision | None:
+def ask(rollback: Decision, table: str, served: Sequence[Served], *, begun: datetime) -> Decision:
     """Name the partitions once: those of the incident that the bad version made.
 
     One whose rows nobody has counted may be of the bad version, and is made again too.
@@ -211,7 +209,9 @@ def ending(
 
 def stop(rollback: Decision, asked: Decision, champion: str) -> Decision:
     """A person has put another version in place: what is left stays as it is."""
-    reason = f"v{champion} is champion now: what is left of {asked.evidence['table']} stays as it is"
+    reason = (
+        f"v{champion} is champion now: what is left of {asked.evidence['table']} stays as it is"
+    )
     evidence = {**asked.evidence, "state": State.STOPPED.value, "champion_now": champion}
     return _follow(rollback, reason, evidence)
 

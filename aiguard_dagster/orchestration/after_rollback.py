@@ -50,12 +50,14 @@ class Reach:
     """Where the sensor finds what it must know after a rollback.
 
     Attributes:
-        partitions: Of each profiled table, by guard.
+        partitions: Of each table.
+        gated: The tables whose assets tell of a hold.
         keys: Under which keys the resources are.
         resources: The sensor's resources.
     """
 
-    partitions: Mapping[str, Mapping[str, Partitions]]
+    partitions: Mapping[str, Partitions]
+    gated: Sequence[str]
     keys: ResourceKeys
     resources: Any
 
@@ -130,7 +132,7 @@ def follow_up(
         if held:
             continue  # What would be made of broken data would have to be made once more.
         begun = since(situation(guard, history, decisions, now=now), rollback)
-        partitions = reach.partitions[guard.name][table]
+        partitions = reach.partitions[table]
         served = served_partitions(instance, guard, table, partitions, reach.store, since=begun)
         if asked is None:
             asked = ask(rollback, table, served, begun=begun)
@@ -194,7 +196,7 @@ def _served(
             instance,
             guard,
             table,
-            reach.partitions[guard.name][table],
+            reach.partitions[table],
             reach.store,
             after=rollback.at,
         )

@@ -14,6 +14,7 @@ from aiguard_dagster.orchestration.clock import Clock, wall_clock
 from aiguard_dagster.orchestration.delta_sensor import build_delta_checks, build_delta_sensor
 from aiguard_dagster.orchestration.engines import ENGINE, ProfileEngine
 from aiguard_dagster.orchestration.fitting import Taken, find_misfits
+from aiguard_dagster.orchestration.hold_gate import build_hold_gates, gated_tables
 from aiguard_dagster.orchestration.keys import (
     check_name,
     delta_rules,
@@ -133,6 +134,7 @@ def guard_additions(
         guard: {table: asset.partitions_def for table, asset in assets.items()}
         for guard, assets in known.items()
     }
+    gated = {guard: gated_tables(assets) for guard, assets in known.items()}
     lineages = {
         guard.name: {
             signal.table: lineage_of(graph, table_key(guard, signal.table))
@@ -172,6 +174,7 @@ def guard_additions(
             )
             for table in sorted({signal.table for _, signal in delta_rules(guard)})
         ]
+        checks += build_hold_gates(guard=guard, tables=gated[guard.name], clock=clock)
         queues = review_queues(guard=guard, known=mine, clock=clock)
         assets += queues.assets
         checks += queues.checks
@@ -200,6 +203,7 @@ def guard_additions(
             jobs=jobs,
             partitions=partitions,
             keys=keys,
+            gated=gated,
             clock=clock,
             minimum_interval_seconds=minimum_interval_seconds,
         )

@@ -11,7 +11,7 @@ from aiguard_dagster.core.errors import Problem
 from aiguard_dagster.core.spec import Action, DeltaSignal, Guard, Rule
 from aiguard_dagster.core.words import did_you_mean
 from aiguard_dagster.orchestration.assets import KnownAsset
-from aiguard_dagster.orchestration.keys import profiled_tables
+from aiguard_dagster.orchestration.keys import hold_key, profiled_tables
 from aiguard_dagster.orchestration.partitions import (
     dimension_names,
     partition_length,
@@ -63,7 +63,10 @@ def find_misfits(
         found += [*_waits(guard, rule, graph, path), *_windows(rule, own, path)]
         found += _imports(rule, path)
         key = dg.AssetCheckKey(own.key, name_of(guard, rule))
-        if key in taken:
+        if key == hold_key(guard, rule.signal.table):
+            what = "the guard's own check has this name: it tells whether predictions are held back"
+            found.append((f"{path}.name", what, "give the rule another name."))
+        elif key in taken:
             where = f", in {taken[key]}" if taken[key] else ""
             what = f"{own.table.asset} has a check {key.name!r} already{where}"
             found.append((f"{path}.name", what, "give one of them another name."))

@@ -17,6 +17,7 @@ from aiguard_dagster.core.lifecycle import Point, episodes, in_order
 from aiguard_dagster.core.spec import Action, Guard, Mode
 from aiguard_dagster.orchestration.after_rollback import Reach, follow_up
 from aiguard_dagster.orchestration.clock import Clock
+from aiguard_dagster.orchestration.hold_gate import hold_events
 from aiguard_dagster.orchestration.keys import check_key, guard_key
 from aiguard_dagster.orchestration.partitions import Partitions
 from aiguard_dagster.orchestration.resources import ResourceKeys
@@ -40,6 +41,7 @@ def build_stop_rule_sensor(
     jobs: Sequence[Any],
     partitions: Mapping[str, Mapping[str, Partitions]],
     keys: ResourceKeys,
+    gated: Mapping[str, Sequence[str]],
     clock: Clock,
     minimum_interval_seconds: int,
 ) -> dg.SensorDefinition:
@@ -53,15 +55,21 @@ def build_stop_rule_sensor(
         description="Turns verdicts into decisions: notify, hold, release, roll back.",
     )
     def stop_rule_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        events: list[dg.AssetObservation] = []
+        events: list[dg.AssetObservation | dg.AssetCheckEvaluation] = []
         requests: list[dg.RunRequest] = []
 
         def work(guard: Guard) -> None:
-            found = Reach(partitions=partitions, keys=keys, resources=context.resources)
-            decided, wanted = step(
+            found = Reach(
+                partitions=partitions[guard.name],
+                gated=gated[guard.name],
+                keys=keys,
+                resources=context.resources,
+            )
+            decided, wanted, checks = step(
                 context.instance, guard, reach=found, now=clock(), warn=context.log.warning
             )
             events.extend(decision_event(guard_key(guard), decision) for decision in decided)
+            events.extend(checks)
             requests.extend(wanted)
 
         for_each_guard(context, guards, work)
@@ -77,8 +85,8 @@ def step(
     reach: Reach,
     now: datetime,
     warn: Callable[[str], None],
-) -> tuple[list[Decision], list[dg.RunRequest]]:
-    """The decisions that are new for one guard, and the rollback runs that are wanted."""
+) -> tuple[list[Decision], list[dg.RunRequest], list[dg.AssetCheckEvaluation]]:
+    """What is new for one guard: decisions, the runs that are wanted, and whether it holds."""
     history = {
         rule.name: [s.point for s in read_evaluations(instance, check_key(guard, rule))]
         for rule in guard.rules
@@ -99,7 +107,9 @@ def step(
     followed, runs = follow_up(
         instance, guard, history, [*decisions, *decided], reach=reach, now=now, warn=warn
     )
-    return [*decided, *followed], [*requests, *runs]
+    decided += followed
+    checks = hold_events(instance, guard, reach.gated, [*decisions, *decided])
+    return decided, [*requests, *runs], checks
 
 
 def still_wanted(guard: Guard, request: Decision, history: Mapping[str, Sequence[Point]]) -> bool:
