@@ -41,7 +41,7 @@ class Served:
     def told(self) -> str:
         """Who made it, the most rows first, as one says it."""
         found = sorted(self.versions.items(), key=lambda each: (-each[1], each[0]))
-        return ", ".join(f"{name_of(v)} {n:,} of {self.rows:,} rows" for v, n in found)
+        return ", ".join(f"{n:,} of {self.rows:,} rows by {name_of(v)}" for v, n in found)
 
 
 def name_of(version: str) -> str:
@@ -153,17 +153,18 @@ def confirm(
     if any(d.evidence.get("about") == about for d in earlier) or (held and not newer):
         return None
     mark = "stage" if guard.model and guard.model.stage else "alias"
-    when = f"{format_duration(guard.rollback.confirm_within)} after {moved:%Y-%m-%d %H:%M} UTC"
+    later = format_duration(guard.rollback.confirm_within)
+    when = f"it moved to {name_of(restored)} at {moved:%Y-%m-%d %H:%M} UTC"
     if newer:
         told = "; ".join(f"{table} {each.key}: {each.told()}" for table, each in newer.items())
         reason = (
-            f"the {mark} moved, the service did not: {when}, when it moved to {name_of(restored)},"
-            f" {told}. {guard.owner}: make the service load its model again"
+            f"the {mark} moved, the service did not: {when}, and {later} later {told}."
+            f" {guard.owner}: make the service load its model again"
         )
     else:
         reason = (
-            f"the {mark} moved to {name_of(restored)}, and no predictions have come since: {when}"
-            f" nobody can tell what is served. {guard.owner}: see whether the service runs"
+            f"the {mark} moved, and nobody can tell what is served: {when}, and {later} later there"
+            f" are no predictions since. {guard.owner}: see whether the service runs"
         )
     evidence: Evidence = {"about": about, "restored": restored, **_evidence(newer)}
     return _follow(DecisionKind.ESCALATE, rollback, reason, evidence)
