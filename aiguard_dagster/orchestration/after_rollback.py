@@ -32,7 +32,6 @@ from aiguard_dagster.core.spec import Guard
 from aiguard_dagster.orchestration.keys import (
     profile_key,
     repredict_job_name,
-    served_tables,
     table_key,
 )
 from aiguard_dagster.orchestration.partitions import Partitions
@@ -90,7 +89,7 @@ def repredict_jobs(guard: Guard) -> list[Any]:
                 f" Asked for by the stop-rule sensor after a rollback, or by a person."
             ),
         )
-        for table in served_tables(guard)
+        for table in guard.tables_by_version
     ]
 
 
@@ -122,7 +121,7 @@ def follow_up(
     requests: list[dg.RunRequest] = []
     champion = moved_on(rollback, history)
     held = is_held(tuple(decisions))
-    for table in served_tables(guard) if guard.rollback.repredict else ():
+    for table in guard.tables_by_version if guard.rollback.repredict else ():
         if is_over(decisions, rollback, table):
             continue
         asked = asked_for(decisions, rollback, table)
@@ -200,7 +199,7 @@ def _served(
             reach.store,
             after=rollback.at,
         )
-        for table in served_tables(guard)
+        for table in guard.tables_by_version
     }
     for name, table in guard.tables.items():
         if table.traces and table.traces.by_version:

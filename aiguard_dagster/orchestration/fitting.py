@@ -55,6 +55,7 @@ def find_misfits(
             misfits = [*_partitions(asset, is_profiled=name in profiled), *_source(asset)]
             misfits += _schedule(asset)
         found += [(f"tables.{name}.{below}", what, hint) for below, what, hint in misfits]
+    found += _follows(guard, known)
     for position, rule in enumerate(guard.rules):
         own = known.get(rule.signal.table)
         if own is None or not own.exists:
@@ -71,6 +72,27 @@ def find_misfits(
             what = f"{own.table.asset} has a check {key.name!r} already{where}"
             found.append((f"{path}.name", what, "give one of them another name."))
     return [Problem(file=file, path=path, what=what, hint=hint) for path, what, hint in found]
+
+
+def _follows(guard: Guard, known: Mapping[str, KnownAsset]) -> Iterator[Found]:
+    """What is to follow a rollback, and cannot."""
+    if not any(rule.action is Action.ROLLBACK for rule in guard.rules):
+        return
+    for name in guard.tables_by_version:
+        asset = known[name]
+        if not asset.exists:
+            continue
+        if guard.rollback.repredict is not None and asset.is_external:
+            what = f"Dagster does not make {asset.table.asset}, and cannot make it again"
+            yield ("rollback.repredict", what, "take it out.")
+        length, within = partition_length(asset.partitions_def), guard.rollback.confirm_within
+        if length is not None and within < length:
+            what = (
+                f"{format_duration(within)} is over before a partition of {asset.table.asset} can"
+                f" be: it takes {format_duration(length)}"
+            )
+            hint = f"give at least {format_duration(length)}, and the time until it is there."
+            yield ("rollback.confirm_within", what, hint)
 
 
 def _asset(asset: KnownAsset, graph: Graph, *, is_checked: bool) -> Iterator[Found]:

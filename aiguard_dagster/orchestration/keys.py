@@ -49,11 +49,6 @@ def delta_rules(guard: Guard) -> list[tuple[Rule, DeltaSignal]]:
     return [(rule, rule.signal) for rule in guard.rules if isinstance(rule.signal, DeltaSignal)]
 
 
-def served_tables(guard: Guard) -> list[str]:
-    """The tables that are profiled and name the version that made each row: the predictions."""
-    return [name for name in profiled_tables(guard) if guard.tables[name].model_version]
-
-
 def repredict_job_name(guard: Guard, table: str) -> str:
     """The name of the job that makes partitions of predictions again."""
     return f"{guard.name}__{table}_repredict"

@@ -99,6 +99,10 @@ def _recovery(guard: Guard) -> Iterator[Found]:
     acting = [rule for rule in guard.rules if rule.action is Action.ROLLBACK]
     if not acting and "rollback" in guard.model_fields_set:
         yield ("rollback", "no rule asks for a rollback", "take it out, or give a rule the action.")
+    if guard.rollback.repredict is not None and not guard.tables_by_version:
+        what = "no table of rows tells which version made its predictions"
+        hint = "add model_version: to the table of a rule that compares windows, or take it out."
+        yield ("rollback.repredict", what, hint)
     for rule in acting:
         if guard.recovery_window is not None and guard.recovery_window < rule.takes:
             what = (
