@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from aiguard_dagster.core.decide import Situation
 from aiguard_dagster.core.decisions import Decision, DecisionKind, Evidence
-from aiguard_dagster.core.serving import Served, follows, name_of, versions_of
+from aiguard_dagster.core.serving import Served, follows, last_rollback, name_of, versions_of
 from aiguard_dagster.core.spec import Guard
 
 MOST_ATTEMPTS = 3
@@ -91,6 +91,14 @@ def is_over(decisions: Sequence[Decision], rollback: Decision, table: str) -> bo
         and (d.evidence.get("about"), d.evidence.get("table")) == (ABOUT, table)
         for d in decisions
     )
+
+
+def is_open(guard: Guard, decisions: Sequence[Decision]) -> bool:
+    """Whether partitions are waited for: only the runs themselves tell how they end."""
+    rollback = last_rollback(decisions)
+    if rollback is None or guard.rollback.repredict is None:
+        return False
+    return not all(is_over(decisions, rollback, table) for table in guard.tables_by_version)
 
 
 def keys_of(asked: Decision) -> tuple[str, ...]:

@@ -103,6 +103,17 @@ def is_unconfirmed(rollback: Decision, decisions: Sequence[Decision]) -> bool:
     return not any(d.kind is DecisionKind.CONFIRM and follows(rollback, d) for d in decisions)
 
 
+def confirm_due(guard: Guard, decisions: Sequence[Decision]) -> datetime | None:
+    """When a rollback that is not confirmed must be told of, on the clock of the wall."""
+    rollback = last_rollback(decisions)
+    if rollback is None or not is_unconfirmed(rollback, decisions):
+        return None
+    mine = [d for d in decisions if d.kind is DecisionKind.ESCALATE and follows(rollback, d)]
+    if any(d.evidence.get("about") in {NOT_SERVED, SILENT} for d in mine):
+        return None
+    return moved_at(rollback) + guard.rollback.confirm_within
+
+
 def confirm(
     guard: Guard,
     rollback: Decision,

@@ -3,11 +3,9 @@
 import json
 from dataclasses import replace
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aiguard_dagster.core import repredict
 from aiguard_dagster.core.decide import situation
 from aiguard_dagster.core.decisions import DecisionKind
 from aiguard_dagster.core.repredict import (
@@ -18,6 +16,7 @@ from aiguard_dagster.core.repredict import (
     asked_for,
     due,
     ending,
+    is_open,
     is_over,
     keys_of,
     since,
@@ -114,6 +113,20 @@ def test_a_person_who_moves_on_leaves_the_rest_as_it_is():
     assert is_over([decision, stop(ROLLBACK, decision, "3")], ROLLBACK, "predictions")
 
 
+def test_partitions_are_waited_for_until_somebody_is_told_how_it_ended():
+    table = GUARD.tables["predictions"].model_copy(update={"model_version": "version"})
+    again = GUARD.rollback.model_copy(update={"repredict": "since_incident"})
+    tables = {**GUARD.tables, "predictions": table}
+    guard = GUARD.model_copy(update={"tables": tables, "rollback": again})
+    plan = asked(day_of(8, **BAD))
+    assert not is_open(guard, [])
+    assert is_open(guard, [ROLLBACK])
+    assert is_open(guard, [ROLLBACK, plan])
+    end = ending(GUARD, ROLLBACK, plan, [day_of(8, **GOOD)], {})
+    assert not is_open(guard, [ROLLBACK, plan, end])
+    assert not is_open(GUARD, [ROLLBACK])
+
+
 # When the incident began.
 
 
@@ -143,6 +156,39 @@ def test_a_person_who_rolls_back_without_one_means_the_newest_verdict():
 FAIL, STAY, UNCOUNTED, HEAL = "fails", "still bad", "uncounted", "good"
 
 
+class World:
+    """Partitions whose runs have a fate, and a daemon that may die between deciding and acting."""
+
+    def __init__(self, fates, chance):
+        self.content = {f"day {8 + n}": dict(BAD) for n in range(len(fates))}
+        self.fate = {f"day {8 + n}": list(each) for n, each in enumerate(fates)}
+        self.chance, self.tries, self.going = chance, {}, set()
+
+    def served(self):
+        return [day_of(int(key.split()[1]), **rows) for key, rows in self.content.items()]
+
+    def launch(self, keys, *, dying):
+        for key in keys:
+            if dying and self.chance.random() < 0.3:
+                continue
+            assert key not in self.going
+            self.going.add(key)
+            tried = self.tries.get(key, Tries())
+            self.tries[key] = replace(tried, live=True, made=tried.made + 1)
+        assert len(self.going) <= MOST_AT_ONCE
+        assert all(each.made <= MOST_ATTEMPTS for each in self.tries.values())
+
+    def finish(self, *, all_of_them):
+        ending = [k for k in sorted(self.going) if all_of_them or self.chance.random() < 0.5]
+        for key in ending:
+            self.going.discard(key)
+            happens = self.fate[key].pop(0)
+            well = self.tries[key].succeeded or happens != FAIL
+            self.tries[key] = replace(self.tries[key], live=False, succeeded=well)
+            if happens != FAIL:
+                self.content[key] = {STAY: BAD, UNCOUNTED: {}, HEAL: GOOD}[happens]
+
+
 @given(
     st.lists(
         st.lists(st.sampled_from([FAIL, STAY, UNCOUNTED, HEAL]), min_size=3, max_size=3),
@@ -152,48 +198,21 @@ FAIL, STAY, UNCOUNTED, HEAL = "fails", "still bad", "uncounted", "good"
     st.randoms(use_true_random=False),
 )
 def test_whatever_fails_or_dies_each_partition_is_made_at_most_thrice_and_it_ends_once(
-    outcomes, chance
+    fates, chance
 ):
-    content = {f"day {8 + n}": dict(BAD) for n in range(len(outcomes))}
-    fate = {f"day {8 + n}": list(each) for n, each in enumerate(outcomes)}
-    tries, going, decisions = {}, set(), []
-
-    def served():
-        return [day_of(int(key.removeprefix("day ")), **rows) for key, rows in content.items()]
-
+    world, decisions = World(fates, chance), [asked(*World(fates, chance).served())]
     for turn in range(200):
-        plan = asked_for(decisions, ROLLBACK, "predictions")
-        if plan is None:
-            plan = asked(*served())
-            decisions.append(plan)
         if is_over(decisions, ROLLBACK, "predictions"):
             break
-        for key in due(ROLLBACK, plan, served(), tries):
-            if turn < 60 and chance.random() < 0.3:
-                continue  # The daemon died before it launched the run.
-            assert key not in going
-            going.add(key)
-            tries[key] = replace(tries.get(key, Tries()), live=True)
-            tries[key] = replace(tries[key], made=tries[key].made + 1)
-            assert tries[key].made <= MOST_ATTEMPTS
-        assert len(going) <= MOST_AT_ONCE
-        end = ending(GUARD, ROLLBACK, plan, served(), tries)
+        plan = asked_for(decisions, ROLLBACK, "predictions")
+        world.launch(due(ROLLBACK, plan, world.served(), world.tries), dying=turn < 60)
+        end = ending(GUARD, ROLLBACK, plan, world.served(), world.tries)
         decisions += [end] if end else []
-        for key in sorted(going):
-            if turn > 60 or chance.random() < 0.5:
-                going.discard(key)
-                happens = fate[key].pop(0)
-                good = happens != FAIL
-                tries[key] = replace(tries[key], live=False, succeeded=tries[key].succeeded or good)
-                if happens != FAIL:
-                    content[key] = {STAY: BAD, UNCOUNTED: {}, HEAL: GOOD}[happens]
-    else:
-        pytest.fail("it never ends")
+        world.finish(all_of_them=turn > 60)
     assert len(decisions) == 2
-    failed = {key for key, rows in content.items() if rows.get("v2")}
+    failed = {key for key, rows in world.content.items() if rows.get("v2")}
     if failed:
         assert decisions[1].kind is DecisionKind.ESCALATE
         assert set(json.loads(decisions[1].evidence["partitions"])) == failed
     else:
-        assert decisions[1].evidence["done"] == len(content)
-    assert repredict.is_over(decisions, ROLLBACK, "predictions")
+        assert decisions[1].evidence["done"] == len(fates)

@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aiguard_dagster.core.decisions import Decision, DecisionKind
-from aiguard_dagster.core.serving import Served, confirm, is_unconfirmed, last_rollback, moved_on
+from aiguard_dagster.core.serving import (
+    Served,
+    confirm,
+    confirm_due,
+    is_unconfirmed,
+    last_rollback,
+    moved_on,
+)
 from tests.core.test_decide import DAY, GUARD, OK, START, history, points
 
 MOVED = START + 10 * DAY
@@ -118,6 +125,13 @@ def test_a_rollback_from_before_the_move_was_recorded_counts_from_its_event_time
     due = MOVED + GUARD.rollback.confirm_within
     assert confirm(GUARD, old, tables, [old], held=False, now=due - timedelta(seconds=1)) is None
     assert confirm(GUARD, old, tables, [old], held=False, now=due) is not None
+
+
+def test_a_rollback_is_looked_at_again_when_its_time_is_over_and_then_no_more():
+    assert confirm_due(GUARD, []) is None
+    assert confirm_due(GUARD, [ROLLBACK]) == DUE
+    assert confirm_due(GUARD, [ROLLBACK, said(day_of(10, v2=1))]) is None
+    assert confirm_due(GUARD, [ROLLBACK, said(day_of(10, v1=1))]) is None
 
 
 def judged(subject, *, day, since):

@@ -431,7 +431,7 @@ def test_traces_of_the_restored_version_confirm_a_rollback_and_those_of_the_old_
     assert len(heard(53)) == 2
 
 
-def test_an_mlflow_that_does_not_answer_confirms_nothing_and_accuses_nobody(
+def test_an_mlflow_that_does_not_answer_confirms_no_rollback_and_accuses_nobody(
     server, folder, new_instance
 ):
     mine = Assistant(server, folder, new_instance(), "unreachable after a rollback")
