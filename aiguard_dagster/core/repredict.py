@@ -96,9 +96,15 @@ def is_over(decisions: Sequence[Decision], rollback: Decision, table: str) -> bo
 def is_open(guard: Guard, decisions: Sequence[Decision]) -> bool:
     """Whether partitions are waited for: only the runs themselves tell how they end."""
     rollback = last_rollback(decisions)
-    if rollback is None or guard.rollback.repredict is None:
+    if rollback is None:
         return False
-    return not all(is_over(decisions, rollback, table) for table in guard.tables_by_version)
+    return not all(is_over(decisions, rollback, table) for table in tables_of(guard, rollback))
+
+
+def tables_of(guard: Guard, rollback: Decision) -> tuple[str, ...]:
+    """The tables to make again; none where the guard did not ask for it when it rolled back."""
+    wanted = guard.rollback.repredict is not None and rollback.evidence.get("repredict")
+    return guard.tables_by_version if wanted else ()
 
 
 def keys_of(asked: Decision) -> tuple[str, ...]:

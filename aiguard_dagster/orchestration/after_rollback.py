@@ -18,7 +18,17 @@ from aiguard_dagster.core.decide.holds import is_held
 from aiguard_dagster.core.decisions import Decision, request_id
 from aiguard_dagster.core.errors import AIGuardError
 from aiguard_dagster.core.lifecycle import Point
-from aiguard_dagster.core.repredict import Tries, ask, asked_for, due, ending, is_over, since, stop
+from aiguard_dagster.core.repredict import (
+    Tries,
+    ask,
+    asked_for,
+    due,
+    ending,
+    is_over,
+    since,
+    stop,
+    tables_of,
+)
 from aiguard_dagster.core.serving import (
     Served,
     confirm,
@@ -121,7 +131,7 @@ def follow_up(
     requests: list[dg.RunRequest] = []
     champion = moved_on(rollback, history)
     held = is_held(tuple(decisions))
-    for table in guard.tables_by_version if guard.rollback.repredict else ():
+    for table in tables_of(guard, rollback):
         if is_over(decisions, rollback, table):
             continue
         asked = asked_for(decisions, rollback, table)

@@ -178,6 +178,8 @@ def run_rollback(
             reason = f"{registry.name}: v{known.from_version} → v{known.to_version}. {known.reason}"
             moved = {"champion": known.from_version, "candidate": known.to_version}
             moved["moved"] = now.isoformat()
+            if guard.rollback.repredict is not None:
+                moved["repredict"] = guard.rollback.repredict
             return decided(DecisionKind.ROLLBACK, reason, {**evidence, **moved})
         case state:
             reason = f"a person moved the {registry.pointer} meanwhile: theirs stands ({state})"

@@ -104,9 +104,13 @@ def step(
             requests.append(run)
         if given_up:
             decided.append(given_up)
-    followed, runs = follow_up(
-        instance, guard, history, [*decisions, *decided], reach=reach, now=now, warn=warn
-    )
+    try:
+        followed, runs = follow_up(
+            instance, guard, history, [*decisions, *decided], reach=reach, now=now, warn=warn
+        )
+    except Exception as error:  # noqa: BLE001 - the next rollback or hold must not wait for it
+        warn(f"{guard.name}: what follows a rollback must wait: {error}")
+        followed, runs = [], []
     decided += followed
     checks = hold_events(instance, guard, reach.gated, [*decisions, *decided])
     return decided, [*requests, *runs], checks

@@ -118,13 +118,17 @@ def test_partitions_are_waited_for_until_somebody_is_told_how_it_ended():
     again = GUARD.rollback.model_copy(update={"repredict": "since_incident"})
     tables = {**GUARD.tables, "predictions": table}
     guard = GUARD.model_copy(update={"tables": tables, "rollback": again})
+    evidence = {**ROLLBACK.evidence, "repredict": "since_incident"}
+    rollback = replace(ROLLBACK, evidence=evidence)
     plan = asked(day_of(8, **BAD))
     assert not is_open(guard, [])
-    assert is_open(guard, [ROLLBACK])
-    assert is_open(guard, [ROLLBACK, plan])
+    assert is_open(guard, [rollback])
+    assert is_open(guard, [rollback, plan])
     end = ending(GUARD, ROLLBACK, plan, [day_of(8, **GOOD)], {})
-    assert not is_open(guard, [ROLLBACK, plan, end])
-    assert not is_open(GUARD, [ROLLBACK])
+    assert not is_open(guard, [rollback, plan, end])
+    assert not is_open(GUARD, [rollback])
+    # Who switches it on later means later rollbacks.
+    assert not is_open(guard, [ROLLBACK])
 
 
 # When the incident began.

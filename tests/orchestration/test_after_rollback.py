@@ -214,6 +214,21 @@ def test_without_repredict_the_past_stays_as_it_was(new_project):
     assert "demand__predictions_repredict" not in jobs
 
 
+def test_a_store_that_is_away_keeps_nothing_else_from_being_decided(new_project, monkeypatch):
+    from aiguard_dagster.orchestration import after_rollback
+
+    def away(*_, **__):
+        message = "the bucket is away"
+        raise OSError(message)
+
+    project = rolled_back(new_project, days=(1,))
+    with monkeypatch.context() as patched:
+        patched.setattr(after_rollback, "served_partitions", away)
+        project.live(2, weather=HALF_EMPTY)
+    assert told(project, "hold")
+    assert told(project, "repredict") == []
+
+
 # Seen at work.
 
 
