@@ -1,34 +1,16 @@
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+from tests.demos import play
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
 def story(tmp_path_factory):
-    """The demo, run as a user runs it, in a folder with a space in its name."""
-    home = tmp_path_factory.mktemp("a demo")
-    file = home / "story.json"
-    environment = {**os.environ, "AIGUARD_EXAMPLE_HOME": str(home / "state")}
-    environment.pop("MLFLOW_TRACKING_URI", None)
-    ended = subprocess.run(
-        [sys.executable, "-m", "examples.assistant.demo", "--json", str(file)],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert "a minute of the published traffic is a day here" in " ".join(ended.stdout.split())
-    return json.loads(file.read_text())
+    """In a folder with a space in its name."""
+    story, said = play("assistant", tmp_path_factory.mktemp("a demo"))
+    assert "a minute of the published traffic is a day here" in " ".join(said.split())
+    return story
 
 
 def rows(story, rule):

@@ -25,6 +25,7 @@ class Said:
         tokens: Input and output tokens; None where it does not tell.
         calls: The model and the cost in US dollars of each call; None for a price unknown.
         feedback: Name and value of each; the value None for a judge that failed.
+        tools: Name and status of each call of a tool.
     """
 
     at: datetime
@@ -35,6 +36,13 @@ class Said:
     tokens: tuple[int, int] | None = (100, 20)
     calls: Sequence[tuple[str | None, float | None]] = (("gpt", 0.01),)
     feedback: Sequence[tuple[str, Any]] = field(default=())
+    tools: Sequence[tuple[str, str]] = ()
+
+
+def _spans(said: Said) -> Iterable[tuple[str, str, str, str | None, float | None]]:
+    """Name, type, status, model and cost of each span."""
+    yield from (("call", "CHAT_MODEL", said.state, model, cost) for model, cost in said.calls)
+    yield from ((name, "TOOL", status, None, None) for name, status in said.tools)
 
 
 def experiment(uri: str, name: str) -> str:
@@ -97,9 +105,9 @@ def insert_traces(database: str, experiment_id: str, traces: Iterable[Said], *, 
                 "trace_id": trace_id,
                 "experiment_id": int(experiment_id),
                 "span_id": f"{number.getrandbits(64):016x}",
-                "name": "call",
-                "type": "CHAT_MODEL",
-                "status": said.state,
+                "name": name,
+                "type": kind,
+                "status": status,
                 "start_time_unix_nano": began * 1_000_000,
                 "end_time_unix_nano": ended * 1_000_000,
                 "content": "{}",
@@ -107,7 +115,7 @@ def insert_traces(database: str, experiment_id: str, traces: Iterable[Said], *, 
                 "model_name": model,
                 "model_provider": None,
             }
-            for model, cost in said.calls
+            for name, kind, status, model, cost in _spans(said)
         ]
         rows[SqlAssessments] += [
             {

@@ -4,33 +4,61 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from aiguard_dagster.core.lifecycle import Episode
-from aiguard_dagster.core.spec import Guard
+from aiguard_dagster.core.lifecycle import Episode, Point
+from aiguard_dagster.core.spec import Guard, Layer, Rule
+
+ORDER = {layer: place for place, layer in enumerate(Layer)}
+"""A breach in an earlier layer explains those in later ones."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """An asset upstream that is not as it should be, as Dagster knows it.
+
+    Attributes:
+        asset: Its key, as text.
+        layer: ``source`` where nothing is upstream of it, ``pipeline`` otherwise.
+        since: The event time from which it was so.
+        until: When it was well again; None while it is not.
+        reason: What is wrong with it: failed, late, stale, blocked or breaching, and which part.
+        excuses: Whether the model is not to blame for what it makes of such data.
+    """
+
+    asset: str
+    layer: Layer
+    since: datetime
+    until: datetime | None = None
+    reason: str = ""
+    excuses: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suspect:
-    """An upstream rule whose breach explains one further down.
+    """What may be behind a breach.
 
     Attributes:
-        rule: Its name.
+        name: The rule in breach, or the asset in trouble.
         layer: Where it looks.
-        since: When its breach began.
+        since: When it began.
         ongoing: Whether it still lasts.
-        reason: What it saw.
+        reason: What was seen.
     """
 
-    rule: str
-    layer: str
+    name: str
+    layer: Layer
     since: datetime
     ongoing: bool
     reason: str
 
 
 def find_suspects(
-    guard: Guard, start: datetime, end: datetime, history: Mapping[str, Sequence[Episode]]
+    guard: Guard,
+    start: datetime,
+    end: datetime,
+    history: Mapping[str, Sequence[Episode]],
+    troubles: Sequence[Trouble] = (),
 ) -> tuple[Suspect, ...]:
-    """The rules on the data itself in breach inside a window, or still in breach, oldest first.
+    """The broken data in a window, or still broken, oldest first: it explains what is below it.
 
     Drift is no suspect: the world may change while the data is sound. Nor is a missing owner or
     description: no prediction is worse for it.
@@ -40,20 +68,63 @@ def find_suspects(
         start: Where the failing measurement's window begins.
         end: Where it ends.
         history: Episodes by rule name.
+        troubles: Assets upstream that are in trouble.
     """
-    found = [
+    rules = [rule for rule in guard.rules if rule.signal.explains]
+    excuses = [trouble for trouble in troubles if trouble.excuses]
+    found = [*_of_rules(rules, start, end, history), *_of_assets(start, end, excuses)]
+    return tuple(sorted(found, key=lambda suspect: suspect.since))
+
+
+def all_suspects(
+    guard: Guard,
+    rule: Rule,
+    point: Point,
+    history: Mapping[str, Sequence[Episode]],
+    troubles: Sequence[Trouble] = (),
+) -> tuple[Suspect, ...]:
+    """Everything further up than a rule that is in breach or in trouble, the furthest up first.
+
+    Unlike :func:`find_suspects` it also names what does not excuse the model: a description that is
+    missing, inputs that drift, a model that errs beneath people who lose trust in it.
+    """
+    mine, start, end = ORDER[rule.signal.layer], point.start, point.as_of
+    rules = [each for each in guard.rules if ORDER[each.signal.layer] < mine]
+    found = [*_of_assets(start, end, troubles), *_of_rules(rules, start, end, history)]
+    return tuple(sorted(found, key=lambda each: (ORDER[each.layer], each.since)))
+
+
+def _of_rules(
+    rules: Sequence[Rule],
+    start: datetime,
+    end: datetime,
+    history: Mapping[str, Sequence[Episode]],
+) -> list[Suspect]:
+    return [
         Suspect(
-            rule=rule.name,
-            layer=rule.signal.layer.value,
+            name=rule.name,
+            layer=rule.signal.layer,
             since=episode.since,
             ongoing=episode.ended is None or episode.ended > end,
             reason=episode.latest.reason,
         )
-        for rule in guard.rules
-        if rule.signal.explains
+        for rule in rules
         for episode in history.get(rule.name, ())
         # An ``as_of`` is the end of its batch, so a batch in the window ends after its start.
         # What still lasts explains too, whenever it was noticed or last heard of.
         if episode.ended is None or (episode.latest.as_of > start and episode.since <= end)
     ]
-    return tuple(sorted(found, key=lambda suspect: suspect.since))
+
+
+def _of_assets(start: datetime, end: datetime, troubles: Sequence[Trouble]) -> list[Suspect]:
+    return [
+        Suspect(
+            name=trouble.asset,
+            layer=trouble.layer,
+            since=trouble.since,
+            ongoing=trouble.until is None or trouble.until > end,
+            reason=trouble.reason,
+        )
+        for trouble in troubles
+        if trouble.since <= end and (trouble.until is None or trouble.until > start)
+    ]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from pydantic import JsonValue
 
@@ -60,6 +60,18 @@ def champion_at(reigns: Sequence[Reign], as_of: datetime) -> str | None:
     for reign in reversed(reigns):
         if reign.start < as_of and (reign.end is None or as_of <= reign.end):
             return reign.version
+    return None
+
+
+def reign_that_lasted(reigns: Sequence[Reign], version: str, length: timedelta) -> Reign | None:
+    """The first reign of a version that lasted so long, or lasts still; None if none did.
+
+    A version that was replaced at once, and came back, has its first days then.
+    """
+    for reign in reigns:
+        lasted = reign.end is None or reign.end - reign.start >= length
+        if reign.version == version and lasted:
+            return reign
     return None
 
 

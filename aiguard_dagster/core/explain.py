@@ -2,7 +2,7 @@
 
 from typing import assert_never
 
-from aiguard_dagster.core.spec import Action, DeltaSignal, Guard, Mode, Rule
+from aiguard_dagster.core.spec import Action, DeltaSignal, Guard, Mode, Rule, TalliedSignal
 from aiguard_dagster.core.spoken import percent, spoken
 
 
@@ -72,8 +72,13 @@ def _rule(guard: Guard, rule: Rule) -> list[str]:
     if isinstance(signal, DeltaSignal):
         gaps = f", or when less than {percent(signal.min_coverage)} of the window is there"
         lines.append(
-            f"It stays silent on fewer than {signal.min_samples:,} {signal.counted}"
+            f"It stays silent on fewer than {signal.min_samples:,} {signal.samples}"
             f"{gaps if signal.min_coverage else ''}."
+        )
+    if isinstance(signal, TalliedSignal) and signal.baseline:
+        lines.append(
+            f"Its baseline is the first {spoken(signal.baseline)} of each version in production;"
+            " until they are over, it cannot be judged."
         )
     when = f"If that fails for {spoken(rule.grace)}" if rule.grace else "As soon as that fails"
     return [*lines, f"{when}, {_then(guard, rule)}."]

@@ -46,6 +46,15 @@ def joined(words: Sequence[str] | None) -> str:
     return " and ".join(filter(None, (", ".join(said[:-1]), *said[-1:])))
 
 
+def either(words: Sequence[str]) -> str:
+    """A list of which any will do.
+
+    >>> either(["a", "b", "c"])
+    'a, b or c'
+    """
+    return " or ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
+
+
 def percent(share: float) -> str:
     """A share of 1 as a percentage.
 

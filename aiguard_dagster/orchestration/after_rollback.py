@@ -13,11 +13,10 @@ from typing import Any
 import dagster as dg
 
 from aiguard_dagster.adapters.mlflow.client import IN_A_TICK, short_patience
-from aiguard_dagster.core.decide import situation
+from aiguard_dagster.core.decide import Situation
 from aiguard_dagster.core.decide.holds import is_held
 from aiguard_dagster.core.decisions import Decision, request_id
 from aiguard_dagster.core.errors import AIGuardError
-from aiguard_dagster.core.lifecycle import Point
 from aiguard_dagster.core.repredict import (
     Tries,
     ask,
@@ -63,12 +62,14 @@ class Reach:
         gated: The tables whose assets tell of a hold.
         keys: Under which keys the resources are.
         resources: The sensor's resources.
+        warn: Told of what cannot be read.
     """
 
     partitions: Mapping[str, Partitions]
     gated: Sequence[str]
     keys: ResourceKeys
     resources: Any
+    warn: Callable[[str], None]
 
     @property
     def store(self) -> ProfileStore:
@@ -104,33 +105,17 @@ def repredict_jobs(guard: Guard) -> list[Any]:
 
 
 def follow_up(
-    instance: dg.DagsterInstance,
-    guard: Guard,
-    history: Mapping[str, Sequence[Point]],
-    decisions: Sequence[Decision],
-    *,
-    reach: Reach,
-    now: datetime,
-    warn: Callable[[str], None],
+    instance: dg.DagsterInstance, seen: Situation, *, reach: Reach
 ) -> tuple[list[Decision], list[dg.RunRequest]]:
-    """What is new about the newest rollback; nothing is read where there is nothing to do.
-
-    Args:
-        instance: The Dagster instance.
-        guard: The guard.
-        history: Points by rule name.
-        decisions: All decisions so far.
-        reach: Where the rest is.
-        now: The time of the wall.
-        warn: Told of traces that cannot be read; then nobody can say what is served.
-    """
+    """What is new about the newest rollback; nothing is read where there is nothing to do."""
+    guard, decisions, now = seen.guard, seen.decisions, seen.now
     rollback = last_rollback(decisions)
     if rollback is None:
         return [], []
     decided: list[Decision] = []
     requests: list[dg.RunRequest] = []
-    champion = moved_on(rollback, history)
-    held = is_held(tuple(decisions))
+    champion = moved_on(rollback, seen.points)
+    held = is_held(decisions)
     for table in tables_of(guard, rollback):
         if is_over(decisions, rollback, table):
             continue
@@ -140,7 +125,7 @@ def follow_up(
             continue
         if held:
             continue  # What would be made of broken data would have to be made once more.
-        begun = since(situation(guard, history, decisions, now=now), rollback)
+        begun = since(seen, rollback)
         partitions = reach.partitions[table]
         served = served_partitions(instance, guard, table, partitions, reach.store, since=begun)
         if asked is None:
@@ -158,11 +143,11 @@ def follow_up(
         decided += [end] if end else []
     if champion is None and is_unconfirmed(rollback, decisions):
         try:
-            seen = _served(instance, guard, rollback, reach, now=now)
+            found = _served(instance, guard, rollback, reach, now=now)
         except AIGuardError as error:
-            warn(str(error))
+            reach.warn(str(error))  # Nobody can say what is served.
             return decided, requests
-        told = confirm(guard, rollback, seen, decisions, held=held, now=now)
+        told = confirm(guard, rollback, found, decisions, held=held, now=now)
         decided += [told] if told else []
     return decided, requests
 

@@ -64,6 +64,7 @@ def plan_of(guard: Guard, table: str, grid: "Grid") -> "Plan":
         grid=grid,
         residuals=tuple(name for name in asked.residuals if name in grid.columns),
         tallies=tallies_asked(guard, table),
+        guard=guard.name,
     )
 
 

@@ -2,11 +2,13 @@
 
 import hashlib
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, Protocol
 
 from aiguard_dagster.core.verdicts import Window
 from aiguard_dagster.stats.profile import BatchProfile
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Batch(NamedTuple):
@@ -49,6 +51,15 @@ class LiveTable(Protocol):
         Raises:
             AIGuardError: It cannot be had.
         """
+
+
+def last_end(moment: datetime, every: timedelta) -> datetime:
+    """Where the newest batch ends that is over, of batches in UTC.
+
+    >>> last_end(datetime(2026, 1, 1, 12, 59, tzinfo=UTC), timedelta(hours=1)).hour
+    12
+    """
+    return moment - (moment - EPOCH) % every
 
 
 def content_mark(*profiles: BatchProfile) -> str:

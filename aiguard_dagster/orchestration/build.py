@@ -36,6 +36,7 @@ from aiguard_dagster.orchestration.review_queue import review_queues
 from aiguard_dagster.orchestration.rollback import build_rollback_job
 from aiguard_dagster.orchestration.schedules import build_check_schedules
 from aiguard_dagster.orchestration.stop_rules import build_stop_rule_sensor
+from aiguard_dagster.orchestration.upstream import upstream_of
 
 
 def build_guard_definitions(
@@ -204,6 +205,7 @@ def guard_additions(
             partitions=partitions,
             keys=keys,
             gated=gated,
+            upstreams={guard.name: upstream_of(graph, guard) for guard in guards},
             clock=clock,
             minimum_interval_seconds=minimum_interval_seconds,
         )

@@ -1,20 +1,29 @@
 """The delta checks and the sensor that reports them."""
 
-import json
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from dataclasses import dataclass, field
 from functools import cache, partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from aiguard_dagster.adapters.dagster.history import Target, materialized, newest_target
+from aiguard_dagster.adapters.dagster.history import (
+    Target,
+    materialized,
+    newest_event,
+    newest_target,
+    news_since,
+)
 from aiguard_dagster.adapters.dagster.metadata import evaluation_metadata
 from aiguard_dagster.adapters.mlflow.client import IN_A_TICK, short_patience
+from aiguard_dagster.adapters.mlflow.registry import ModelRegistry
 from aiguard_dagster.core.errors import ActionError
 from aiguard_dagster.core.spec import Guard, Rule
 from aiguard_dagster.core.verdicts import Evaluation, Verdict
+from aiguard_dagster.orchestration.agenda import Agenda
+from aiguard_dagster.orchestration.asked import tallies_asked
 from aiguard_dagster.orchestration.clock import Clock
 from aiguard_dagster.orchestration.keys import (
     check_key,
@@ -26,7 +35,7 @@ from aiguard_dagster.orchestration.keys import (
 from aiguard_dagster.orchestration.lineage import Lineage
 from aiguard_dagster.orchestration.partitions import Partitions
 from aiguard_dagster.orchestration.quality import severity
-from aiguard_dagster.orchestration.resources import ResourceKeys
+from aiguard_dagster.orchestration.resources import MLflowResource, ProfileStore, ResourceKeys
 from aiguard_dagster.orchestration.ticks import for_each_guard
 
 if TYPE_CHECKING:
@@ -135,70 +144,178 @@ def build_delta_sensor(
         description="Compares the newest windows with the champions' baselines.",
     )
     def delta_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        from aiguard_dagster.orchestration.deltas import DeltaEvaluator
-
-        seen: dict[str, str] = json.loads(context.cursor or "{}")
-        events: list[dg.AssetCheckEvaluation] = []
-        requests: list[dg.RunRequest] = []
-
-        def work(guard: Guard) -> None:
-            mine = partitions[guard.name]
-            requests.extend(profiles_wanted(context.instance, guard, mine))
-            registry = getattr(context.resources, keys.mlflow).registry(guard)
-            try:
-                registry.observe(now=clock())
-            except ActionError as error:  # A user who may only read can still measure.
-                context.log.warning(str(error))
-            try:
-                evaluator = DeltaEvaluator(
-                    guard=guard,
-                    partitions=mine,
-                    instance=context.instance,
-                    registry=registry,
-                    store=getattr(context.resources, keys.profiles),
-                    now=clock(),
-                    lineages=lineages[guard.name],
-                )
-            except ActionError as error:
-                if not any(table.traces for table in guard.tables.values()):
-                    raise
-                context.log.error(str(error))  # noqa: TRY400 - it is the user who reads this
-                from aiguard_dagster.orchestration.unreadable import unreadable
-
-                found = unreadable(context.instance, guard, error, now=clock())
-                events.extend(check_event(guard, *each, target=None) for each in found)
-                return
-            signature = evaluator.signature()
-            if seen.get(guard.name) == signature:
-                return
-            requests.extend(_profiles_to_redo(context.instance, guard, evaluator))
-            left = MOST_EVALUATIONS - len(events)
-            due = list(islice(_due(guard, evaluator), left + 1))
-            target = cache(partial(newest_target, context.instance))
-            events.extend(
-                check_event(
-                    guard, rule, evaluation, target=target(check_key(guard, rule).asset_key)
-                )
-                for rule, evaluation in due[:left]
-            )
-            if len(due) <= left and not evaluator.errors:
-                seen[guard.name] = signature
-
-        traced = any(table.traces for guard in guards for table in guard.tables.values())
-        with short_patience(IN_A_TICK) if traced else nullcontext():
-            for_each_guard(context, guards, work)
+        tick = _Tick(
+            context=context,
+            agenda=Agenda.from_cursor(context.cursor, now=clock()),
+            mlflow=getattr(context.resources, keys.mlflow),
+            store=getattr(context.resources, keys.profiles),
+            partitions=partitions,
+            lineages=lineages,
+        )
+        with short_patience(IN_A_TICK):
+            for_each_guard(context, tick.agenda, tick.wanted(guards), tick.look)
+        tick.agenda.keep(guards)
         return dg.SensorResult(
-            run_requests=requests[:MOST_RUNS], asset_events=events, cursor=json.dumps(seen)
+            run_requests=tick.requests[:MOST_RUNS],
+            asset_events=tick.events,
+            cursor=tick.agenda.to_cursor(),
         )
 
     return delta_sensor
 
 
+@dataclass(kw_only=True)
+class _Tick:
+    """One tick of the delta sensor: what it reads, and what it has found so far."""
+
+    context: dg.SensorEvaluationContext
+    agenda: Agenda
+    mlflow: MLflowResource
+    store: ProfileStore
+    partitions: Mapping[str, Mapping[str, Partitions]]
+    lineages: Mapping[str, Mapping[str, Lineage]]
+    events: list[dg.AssetCheckEvaluation] = field(default_factory=list)
+    requests: list[dg.RunRequest] = field(default_factory=list)
+    champions: Mapping[str, str | None] = field(default_factory=dict)
+    down: ActionError | None = None
+
+    def wanted(self, guards: Sequence[Guard]) -> list[Guard]:
+        """The guards whose tables, profiles or champion have changed, or whose time it is."""
+        if self.agenda.read is None:
+            self.agenda.read, assets = newest_event(self.context.instance), None
+        else:
+            news = news_since(self.context.instance, self.agenda.read)
+            self.agenda.read, assets = news.read, news.assets
+        try:
+            self.champions = self.mlflow.champions(guards)
+        except ActionError as error:
+            self.down = error
+        return [guard for guard in guards if self._is_wanted(guard, assets)]
+
+    def _is_wanted(self, guard: Guard, assets: frozenset[dg.AssetKey] | None) -> bool:
+        if assets is None or self.agenda.is_due(guard) or is_live(guard):
+            return True
+        tables = self.partitions[guard.name]
+        mine = {table_key(guard, t) for t in tables} | {profile_key(guard, t) for t in tables}
+        note = self.agenda.note(guard).partition(" ")[0]
+        moved = self.down is None and note != (self._champion(guard) or "-")
+        return moved or bool(mine & assets)
+
+    def _champion(self, guard: Guard) -> str | None:
+        return self.champions.get(guard.model.name) if guard.model else None
+
+    def look(self, guard: Guard) -> None:
+        """Ask for missing profiles, and judge what is new."""
+        instance = self.context.instance
+        missing = profiles_wanted(instance, guard, self.partitions[guard.name])
+        self.requests += missing.runs
+        evaluator = self._evaluator(guard)
+        if evaluator is None:
+            return
+        champion = self._champion(guard) or "-"
+        note, goes_on = f"{champion} {evaluator.signature()}", missing.goes_on
+        if self.agenda.note(guard) != note:
+            others = _profiles_to_redo(instance, guard, evaluator)
+            self.requests += others.runs
+            # Only a tick that finds nothing left to judge knows that all was written down.
+            if self._judge(guard, evaluator) or evaluator.errors or others.goes_on:
+                note, goes_on = champion, True
+        self.agenda.looked_at(guard, note=note)
+        if goes_on:
+            self.agenda.put_off(guard)
+
+    def _judge(self, guard: Guard, evaluator: "DeltaEvaluator") -> bool:
+        """Judge what is due, as far as a tick may; returns whether anything was."""
+        due = list(islice(_due(guard, evaluator), MOST_EVALUATIONS - len(self.events)))
+        target = cache(partial(newest_target, self.context.instance))
+        self.events += [
+            check_event(guard, rule, evaluation, target=target(check_key(guard, rule).asset_key))
+            for rule, evaluation in due
+        ]
+        return bool(due) or len(self.events) >= MOST_EVALUATIONS
+
+    def _evaluator(self, guard: Guard) -> "DeltaEvaluator | None":
+        """What judges a guard's rules; None where MLflow does not answer and that was told."""
+        from aiguard_dagster.orchestration.deltas import DeltaEvaluator
+
+        instance = self.context.instance
+        try:
+            if self.down is not None:
+                raise self.down
+            registry = self.mlflow.registry(guard)
+            self._observe(registry)
+            return DeltaEvaluator(
+                guard=guard,
+                partitions=self.partitions[guard.name],
+                instance=instance,
+                registry=registry,
+                store=self.store,
+                now=self.agenda.now,
+                lineages=self.lineages[guard.name],
+            )
+        except ActionError as error:
+            if not any(table.traces for table in guard.tables.values()):
+                raise
+            self.context.log.error(str(error))  # noqa: TRY400 - it is the user who reads this
+            from aiguard_dagster.orchestration.unreadable import unreadable
+
+            found = unreadable(instance, guard, error, now=self.agenda.now)
+            self.events += [check_event(guard, *each, target=None) for each in found]
+            self.agenda.failed(guard)
+            return None
+
+    def _observe(self, registry: ModelRegistry) -> None:
+        try:
+            registry.observe(now=self.agenda.now)
+        except ActionError as error:  # A user who may only read can still measure.
+            self.context.log.warning(str(error))
+
+
+def is_live(guard: Guard) -> bool:
+    """Whether some rule is counted anew at each tick: on traces, or on runs."""
+    of_runs = any(signal.of_runs for _, signal in delta_rules(guard))
+    return of_runs or any(table.traces for table in guard.tables.values())
+
+
+@dataclass(kw_only=True)
+class Profiling:
+    """The profiles that are missing.
+
+    Attributes:
+        runs: Runs to ask for now.
+        goes_on: Whether some are still to come: asked for now, under way, or put off.
+    """
+
+    runs: list[dg.RunRequest] = field(default_factory=list)
+    goes_on: bool = False
+
+    def ask(
+        self, instance: dg.DagsterInstance, key: dg.AssetKey, partition: str, cause: str
+    ) -> None:
+        """Ask for the next run for one profile, unless one goes on or it was the last attempt."""
+        name = f"{key.to_user_string()}/{partition}/{cause}"
+        runs = instance.get_runs(dg.RunsFilter(tags={PROFILE_TAG: name}))
+        live = any(run.status in LIVE for run in runs)
+        if len(runs) >= MOST_ATTEMPTS and not live:
+            return
+        self.goes_on = True
+        if live or len(self.runs) >= MOST_RUNS:
+            return
+        self.runs.append(
+            dg.RunRequest(
+                run_key=f"{name}#{len(runs) + 1}",
+                asset_selection=[key],
+                partition_key=partition,
+                tags={PROFILE_TAG: name},
+            )
+        )
+
+
 def profiles_wanted(
     instance: dg.DagsterInstance, guard: Guard, partitions: Mapping[str, Partitions]
-) -> list[dg.RunRequest]:
+) -> Profiling:
     """Runs for the partitions whose rows are newer than their profile."""
-    wanted: list[dg.RunRequest] = []
+    wanted = Profiling()
     busy: set[str] | None = None
     for table in partitions:
         key = profile_key(guard, table)
@@ -208,39 +325,29 @@ def profiles_wanted(
         for partition, storage_id in sorted(stale, reverse=True):
             if busy is None:
                 busy = _busy_partitions(instance)
-            if partition not in busy and len(wanted) < MOST_RUNS:
-                wanted += _profile_run(instance, key, partition, str(storage_id))
+            if partition in busy or len(wanted.runs) >= MOST_RUNS:
+                wanted.goes_on = True
+            else:
+                wanted.ask(instance, key, partition, str(storage_id))
     return wanted
 
 
 def _profiles_to_redo(
     instance: dg.DagsterInstance, guard: Guard, evaluator: "DeltaEvaluator"
-) -> list[dg.RunRequest]:
-    """Runs for profiles that a new champion's baseline, with a grid of its own, cannot use."""
-    wanted: list[dg.RunRequest] = []
+) -> Profiling:
+    """Runs for profiles on another grid than the champion's, or without what a rule counts."""
+    lacking: dict[str, dict[str, None]] = {}
     for rule, signal in delta_rules(guard):
-        key = profile_key(guard, signal.table)
-        for partition in evaluator.on_other_grids(rule, signal):
-            wanted += _profile_run(instance, key, partition, f"v{evaluator.champion}")
+        partitions = dict.fromkeys(evaluator.on_other_grids(rule, signal))
+        lacking.setdefault(signal.table, {}).update(partitions)
+    wanted = Profiling()
+    for table, partitions in lacking.items():
+        # Each change of what rules count may be tried anew.
+        counts = hashlib.sha256(" ".join(sorted(tallies_asked(guard, table))).encode())
+        cause = f"v{evaluator.champion}-{counts.hexdigest()[:8]}"
+        for partition in partitions:
+            wanted.ask(instance, profile_key(guard, table), partition, cause)
     return wanted
-
-
-def _profile_run(
-    instance: dg.DagsterInstance, key: dg.AssetKey, partition: str, cause: str
-) -> list[dg.RunRequest]:
-    """The next run for one profile: none while one is going on, none after the last attempt."""
-    name = f"{key.to_user_string()}/{partition}/{cause}"
-    runs = instance.get_runs(dg.RunsFilter(tags={PROFILE_TAG: name}))
-    if len(runs) >= MOST_ATTEMPTS or any(run.status in LIVE for run in runs):
-        return []
-    return [
-        dg.RunRequest(
-            run_key=f"{name}#{len(runs) + 1}",
-            asset_selection=[key],
-            partition_key=partition,
-            tags={PROFILE_TAG: name},
-        )
-    ]
 
 
 def _busy_partitions(instance: dg.DagsterInstance) -> set[str]:

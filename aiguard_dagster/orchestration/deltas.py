@@ -15,7 +15,7 @@ import dagster as dg
 
 from aiguard_dagster.adapters.dagster.history import materialized, read_evaluations
 from aiguard_dagster.adapters.mlflow.registry import ModelRegistry
-from aiguard_dagster.core.champions import Reign, champion_at
+from aiguard_dagster.core.champions import Reign, champion_at, reign_that_lasted
 from aiguard_dagster.core.durations import format_duration
 from aiguard_dagster.core.errors import AIGuardError, MeasurementError
 from aiguard_dagster.core.spec import (
@@ -32,6 +32,7 @@ from aiguard_dagster.core.verdicts import Evaluation, Measurement, Verdict, Wind
 from aiguard_dagster.core.words import with_hint
 from aiguard_dagster.orchestration.accepted import Accepted, baseline_mark, load_accepted
 from aiguard_dagster.orchestration.batches import Batch, LiveTable
+from aiguard_dagster.orchestration.first_days import first_window
 from aiguard_dagster.orchestration.keys import check_key, delta_rules, profile_key
 from aiguard_dagster.orchestration.lineage import Lineage
 from aiguard_dagster.orchestration.partitions import Partitions, window_of
@@ -39,8 +40,9 @@ from aiguard_dagster.orchestration.resources import ProfileStore
 from aiguard_dagster.orchestration.retrained import RetrainedTable
 from aiguard_dagster.orchestration.runs import RunTable, run_name
 from aiguard_dagster.orchestration.traced import TracedTable
+from aiguard_dagster.signals.kinds import kind_of
 from aiguard_dagster.signals.measure import evaluate_drift, evaluate_tallied, failed
-from aiguard_dagster.signals.measure_tallied import Reference
+from aiguard_dagster.signals.measure_tallied import DAY, Reference, TooLittleError
 from aiguard_dagster.signals.tallied import tally_name
 from aiguard_dagster.signals.window import WindowProfiles
 from aiguard_dagster.stats.profile import BatchProfile, Profile
@@ -75,8 +77,10 @@ class DeltaEvaluator:
         self.champion = registry.champion()
         self.errors = 0
         self._reigns: tuple[Reign, ...] = registry.reigns()
+        self._firsts: dict[tuple[object, ...], Reference] = {}
         self._batches: dict[str, list[Batch]] = {}
         self._now, self._lineages = now, lineages or {}
+        self._run_tables: dict[DeltaSignal, LiveTable] = {}
         self._live: dict[str, LiveTable] = {
             name: TracedTable(
                 guard=guard,
@@ -95,10 +99,12 @@ class DeltaEvaluator:
         """What is counted at each tick for a signal; None where profiles are."""
         if not signal.of_runs:
             return self._live.get(signal.table)
-        name = signal.model_dump_json(exclude={"min_samples", "min_coverage"})
-        if name not in self._live:
-            self._live[name] = self._of_runs(signal)
-        return self._live[name]
+        if signal not in self._run_tables:
+            name = signal.model_dump_json(exclude={"min_samples", "min_coverage"})
+            if name not in self._live:
+                self._live[name] = self._of_runs(signal)
+            self._run_tables[signal] = self._live[name]
+        return self._run_tables[signal]
 
     def _of_runs(self, signal: DeltaSignal) -> LiveTable:
         steps = signal if isinstance(signal, PipelineCost) else None
@@ -207,7 +213,7 @@ class DeltaEvaluator:
         self, signal: TalliedSignal, as_of: datetime, champion: str
     ) -> Iterator[WindowProfiles]:
         """The champion's windows before this one, newest first, for signals that look back."""
-        for start in range(1, round(signal.looks_back / signal.window) + 1):
+        for start in range(1, signal.looks_back // signal.window + 1):
             end = as_of - start * signal.window
             if self.champion_at(end) != champion:
                 return
@@ -224,6 +230,7 @@ class DeltaEvaluator:
             expected=self._expected(signal, window),
             champion=champion,
             silent=self.live(signal) is not None,
+            time_zone=self._guard.tables[signal.table].time_zone,
         )
 
     def on_other_grids(self, rule: Rule, signal: DeltaSignal) -> list[str]:
@@ -260,7 +267,12 @@ class DeltaEvaluator:
             MeasurementError: The limit needs it and it is not there, or not whole yet.
         """
         if signal.baseline is not None:
-            return self._first_days(signal, signal.baseline, name, as_of)
+            try:
+                return self._first_days(signal, signal.baseline, name, as_of)
+            except TooLittleError:
+                if compares(rule) or kind_of(signal).learns:
+                    raise
+                return None  # It would only have told why the value is what it is.
         champion = self.champion_at(as_of)
         accepted = self._baseline(champion) if champion else None
         found = accepted.tallied(signal.table, name) if isinstance(accepted, Accepted) else None
@@ -275,31 +287,46 @@ class DeltaEvaluator:
     def _first_days(
         self, signal: TalliedSignal, length: timedelta, name: str, as_of: datetime
     ) -> Reference:
-        """The champion's own first days in production, where they are over."""
-        told = f"first {format_duration(length)}"
-        window = self._first_window(length, as_of)
-        if window is None or as_of <= window.end:
-            msg = f"the {told} of v{self.champion_at(as_of)} are not over yet"
-            raise MeasurementError(msg)
-        held = self._within(signal, window)
-        parts = self._window_profiles(signal, window, held, self.champion_at(as_of) or "")
-        if parts.partition_coverage < signal.min_coverage:
-            msg = f"of the {told} only {parts.partition_coverage:.0%} of the partitions are there"
-            raise MeasurementError(msg)
-        days: dict[date, list[Profile]] = {}
-        for batch, profile in zip(held, parts.batches, strict=True):
-            one = replace(parts, batches=[profile])
-            days.setdefault(batch.window.start.date(), []).extend(one.parts_of(signal))
-        tallies = [
-            merge_tallies(part.tallies[name] for part in each if name in part.tallies)
-            for _, each in sorted(days.items())
-        ]
-        return Reference(days=[tally for tally in tallies if tally is not None], told=told)
+        """The champion's own first days in production, where they are over.
 
-    def _first_window(self, length: timedelta, as_of: datetime) -> Window | None:
-        champion = self.champion_at(as_of)
-        start = next((r.start for r in self._reigns if r.version == champion), None)
-        return Window(start=start, end=start + length) if start else None
+        Raises:
+            TooLittleError: They are not over, or too many of their batches are missing.
+        """
+        told, champion = f"first {format_duration(length)}", self.champion_at(as_of) or ""
+        window = self._first_window(signal, length, as_of)
+        if window is None or as_of <= window.end:
+            msg = f"the {told} of v{champion} are not over yet"
+            raise TooLittleError(msg)
+        key = (signal.table, name, champion, length, signal.every_version, signal.min_coverage)
+        if key not in self._firsts:
+            held = self._within(signal, window)
+            parts = self._window_profiles(signal, window, held, champion)
+            if parts.partition_coverage < signal.min_coverage:
+                there = f"{parts.partition_coverage:.0%} of the partitions"
+                msg = f"of the {told} of v{champion} only {there} are there"
+                raise TooLittleError(msg)
+            days: dict[date, list[Profile]] = {}
+            for batch, profile in zip(held, parts.batches, strict=True):
+                one = replace(parts, batches=[profile])
+                days.setdefault(batch.window.start.date(), []).extend(one.parts_of(signal))
+            tallies = [
+                merge_tallies(part.tallies[name] for part in each if name in part.tallies)
+                for _, each in sorted(days.items())
+            ]
+            every = max((batch.window.end - batch.window.start for batch in held), default=DAY)
+            self._firsts[key] = Reference(
+                days=[tally for tally in tallies if tally is not None],
+                told=told,
+                every=max(every, DAY),
+                grows=True,
+            )
+        return self._firsts[key]
+
+    def _first_window(
+        self, signal: TalliedSignal, length: timedelta, as_of: datetime
+    ) -> Window | None:
+        reign = reign_that_lasted(self._reigns, self.champion_at(as_of) or "", length)
+        return first_window(reign, length, self.batches(signal)) if reign else None
 
     def champion_at(self, as_of: datetime) -> str | None:
         """The version that was in production up to this time; before all records, today's."""
@@ -341,7 +368,7 @@ class DeltaEvaluator:
             back = Window(start=as_of - signal.window - signal.looks_back, end=as_of)
             held += [(b.key, b.mark) for b in self._within(signal, back)]
         if isinstance(signal, TalliedSignal) and signal.baseline:
-            first = self._first_window(signal.baseline, as_of)
+            first = self._first_window(signal, signal.baseline, as_of)
             held += [(b.key, b.mark) for b in (self._within(signal, first) if first else [])]
         return _digest([rule.model_dump_json(), champion, mark, held])
 
@@ -390,10 +417,16 @@ class DeltaEvaluator:
 
 
 def needs_baseline(rule: Rule) -> bool:
-    """Whether a rule cannot be judged without one; an absolute limit on a metric can."""
+    """Whether a rule cannot be judged without a recorded one; an absolute limit on a metric can."""
     if isinstance(rule.signal, TalliedSignal) and rule.signal.baseline is not None:
         return False
-    return isinstance(rule.signal, Drift) or not isinstance(rule.limit, AbsoluteLimit)
+    return isinstance(rule.signal, Drift) or compares(rule)
+
+
+def compares(rule: Rule) -> bool:
+    """Whether a rule's limit is told by a reference, and is neither a value nor the kind's own."""
+    own = rule.limit is None and rule.signal.limits.default is not None
+    return not own and not isinstance(rule.limit, AbsoluteLimit)
 
 
 def _digest(inputs: object) -> str:

@@ -89,7 +89,15 @@ def standing(instance: dg.DagsterInstance, guard: Guard, *, now: datetime) -> li
         for rule in guard.rules
     }
     decisions = read_decisions(instance, guard_key(guard))
-    return lasting_holds(situation(guard, history, decisions, now=now))
+    found = lasting_holds(situation(guard, history, decisions, now=now))
+    last = hold_marks(decisions)[-1:] if is_held(decisions) and not found else []
+    by_rollback = {rule.name for rule in guard.rules if rule.action is Action.ROLLBACK}
+    if last and last[0].rule in by_rollback:
+        # What is wrong upstream explains it, which the sensor alone looks for.
+        hold = last[0]
+        causes, reasons = (hold.rule,), (hold.reason,)
+        return [Span(start=hold.at, end=None, reasons=reasons, rule=hold.rule, causes=causes)]
+    return found
 
 
 def _is_judged(instance: dg.DagsterInstance, guard: Guard, span: Span, run_id: str) -> bool:

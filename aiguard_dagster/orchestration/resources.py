@@ -1,6 +1,7 @@
 """The two resources that a guard needs: where MLflow is, and where profiles are kept."""
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -8,6 +9,7 @@ from urllib.parse import quote
 import dagster as dg
 from pydantic import PrivateAttr
 
+from aiguard_dagster.adapters.mlflow.champions import champions
 from aiguard_dagster.adapters.mlflow.client import connect
 from aiguard_dagster.adapters.mlflow.registry import ModelRegistry
 from aiguard_dagster.core.errors import MeasurementError, SpecError
@@ -49,6 +51,11 @@ class MLflowResource(dg.ConfigurableResource[None]):
             )
             raise MeasurementError(msg)
         return found
+
+    def champions(self, guards: Iterable[Guard]) -> dict[str, str | None]:
+        """The champion's version by the model's name, asked for all at once."""
+        models = [guard.model for guard in guards if guard.model is not None]
+        return champions(connect(self.uri), models)
 
     def registry(self, guard: Guard) -> ModelRegistry:
         """The registry as one guard sees it."""

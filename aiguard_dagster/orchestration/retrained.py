@@ -70,15 +70,8 @@ class RetrainedTable:
         for version in versions:
             made.setdefault(day_of(version.made), []).append(version)
         found = {}
-        for day in self._days(min([*made, *self.runs.days])):
+        for day in self.runs.days_from(min([*made, *self.runs.days])):
             steps, unread = self.runs.days.get(day, ([], 0))
             tally = tally_of_versions(made.get(day, []), outcomes, steps, days=1.0, unread=unread)
             found[day] = profile_of(self.signal, tally)
         return found
-
-    def _days(self, first: datetime) -> list[datetime]:
-        """From the first version or run on, as far back as rules look."""
-        start = max(first, self.runs.start)
-        return [
-            start + place * DAY for place in range(round((day_of(self.runs.now) - start) / DAY))
-        ]

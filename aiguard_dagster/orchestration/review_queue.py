@@ -6,6 +6,7 @@ of its asset, and by a schedule until all its reviews are due, so a person who f
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import dagster as dg
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 REVIEWED = "reviewed"
 """The name of the queue's check."""
 HOURLY = "0 * * * *"
+YEAR = timedelta(days=366)
 MOST_RUNS = 100
 """Runs that one tick asks for."""
 
@@ -109,6 +111,7 @@ class _Queue:
         self._key = queue_key(guard, table)
         self._name = f"{guard.name}__{table}_review"
         self._own = asset.table.source is None
+        self._cron = asset.table.schedule or HOURLY
 
     def asset(self) -> dg.AssetsDefinition:
         """The asset that holds the rows; stored as the table itself is."""
@@ -196,7 +199,7 @@ class _Queue:
         @dg.schedule(
             name=f"{self._name}_schedule",
             job=job,
-            cron_schedule=self._asset.table.schedule or HOURLY,
+            cron_schedule=self._cron,
             default_status=dg.DefaultScheduleStatus.RUNNING,
             description=f"Asks for reviews of {self._asset.table.asset} until they are due.",
         )
@@ -218,7 +221,8 @@ class _Queue:
         keys = partitions_def.get_partition_keys(
             current_time=now, dynamic_partitions_store=instance
         )
-        since = now - 2 * self._review.within
+        within = self._review.within
+        since = min(now - 2 * within, last_tick(self._cron, now) - within)
         windows = {key: partition_of(partitions_def, key).window for key in keys}
         still = [key for key, window in windows.items() if window is None or window.end >= since]
         if self._asset.is_external:
@@ -263,6 +267,20 @@ class _Queue:
             finally:
                 opened.close()
         return replace(found, series=series_of(partitions))
+
+
+def last_tick(cron: str, now: datetime) -> datetime:
+    """When a schedule ticked before its newest tick; now, where that is longer ago than a year.
+
+    >>> from datetime import UTC
+    >>> last_tick("0 * * * *", datetime(2026, 3, 1, 12, 10, tzinfo=UTC)).hour
+    11
+    """
+    ticks = dg.TimeWindowPartitionsDefinition(
+        cron_schedule=cron, start=now - YEAR, fmt="%Y-%m-%dT%H:%M"
+    )
+    window = ticks.get_prev_partition_window(now)
+    return window.start if window else now
 
 
 def as_given(found: "Frame", native: object) -> Any:  # noqa: ANN401 - a table of the user's own kind

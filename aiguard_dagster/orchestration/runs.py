@@ -3,24 +3,24 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 
 import dagster as dg
 
-from aiguard_dagster.adapters.dagster.history import planned_runs
+from aiguard_dagster.adapters.dagster.history import first_planned, planned_runs
 from aiguard_dagster.adapters.dagster.steps import StepLog
 from aiguard_dagster.core.champions import Reign
 from aiguard_dagster.core.spec import PipelineCost, TalliedSignal
 from aiguard_dagster.core.verdicts import Window
-from aiguard_dagster.orchestration.batches import Batch, content_mark
+from aiguard_dagster.orchestration.batches import Batch, content_mark, last_end
+from aiguard_dagster.orchestration.first_days import spans_looked_at
 from aiguard_dagster.orchestration.lineage import Lineage
 from aiguard_dagster.signals.pipeline_cost import Step, tally_of_steps
 from aiguard_dagster.stats.profile import BatchProfile, Profile
 from aiguard_dagster.stats.tally import Tally
 
 DAY = timedelta(days=1)
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MOST_JUDGED = 14
 """Newest days that a rule is judged on."""
 
@@ -72,34 +72,52 @@ class RunTable:
         return self.lineage.only(upstream=self.signal.upstream)
 
     @cached_property
-    def start(self) -> datetime:
-        """From when on days are looked at."""
+    def _spans(self) -> list[Window]:
+        """The days that rules look at: the newest, and the champions' first."""
         start = self._end - MOST_JUDGED * DAY - self.signal.window
-        if self.signal.baseline is None:
-            return start
-        begun = [r.start for r in self.reigns if r.end is None or r.end > start]
-        return min([start, *map(day_of, begun)])
+        recent, first = Window(start=start, end=self._end), self.signal.baseline
+        return spans_looked_at(recent, self.reigns, [first] if first else [], every=DAY)
+
+    def days_from(self, begun: datetime) -> list[datetime]:
+        """The days that rules look at, from one on."""
+        return [
+            day
+            for span in self._spans
+            for place in range(round((span.end - span.start) / DAY))
+            if (day := span.start + place * DAY) >= begun
+        ]
+
+    @cached_property
+    def _assets(self) -> list[dg.AssetKey]:
+        return [dg.AssetKey.from_user_string(key) for key in dict.fromkeys(self._makers.values())]
 
     @cached_property
     def _runs(self) -> dict[str, datetime]:
         """The runs that were to make one of the assets, the newest first."""
         found: dict[str, datetime] = {}
-        for asset in dict.fromkeys(self._makers.values()):
-            key = dg.AssetKey.from_user_string(asset)
-            found |= planned_runs(self.instance, key, after=self.start - DAY)
+        for key in self._assets:
+            for span in self._spans:
+                found |= planned_runs(
+                    self.instance, key, after=span.start - DAY, before=span.end + DAY
+                )
         return dict(sorted(found.items(), key=lambda each: each[1], reverse=True))
 
     @cached_property
     def days(self) -> dict[datetime, tuple[list[Step], int]]:
-        """The steps of each day, and how many of its runs were not read yet."""
+        """The steps of each day, and how many of its runs were not read yet.
+
+        Before the first run of all nothing is known; between two runs nothing happened.
+        """
         log = StepLog(self.instance, self._makers)
         steps: dict[datetime, list[Step]] = {}
         for step in log.steps(self._runs):
             steps.setdefault(day_of(step.ended), []).append(step)
         unread = Counter(day_of(self._runs[run]) for run in log.unread)
-        first = max(self.start, min([*steps, *unread, self._end - DAY]))
-        span = (first + place * DAY for place in range(round((self._end - first) / DAY)))
-        return {day: (steps.get(day, []), unread[day]) for day in span}
+        begun = min([*steps, *unread, self._end - DAY])
+        if begun > self._spans[0].start:
+            planned = [first_planned(self.instance, key) for key in self._assets]
+            begun = min([begun, *(day_of(at) for at in planned if at)])
+        return {day: (steps.get(day, []), unread[day]) for day in self.days_from(begun)}
 
     @cached_property
     def _profiles(self) -> dict[datetime, BatchProfile]:
@@ -113,7 +131,7 @@ class RunTable:
 
 def day_of(moment: datetime) -> datetime:
     """The start of a day, in UTC."""
-    return moment - (moment - EPOCH) % DAY
+    return last_end(moment, DAY)
 
 
 def profile_of(signal: TalliedSignal, tally: Tally) -> BatchProfile:

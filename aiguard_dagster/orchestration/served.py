@@ -6,7 +6,6 @@ from datetime import datetime
 import dagster as dg
 
 from aiguard_dagster.adapters.dagster.history import materialized
-from aiguard_dagster.adapters.engines.engine import UNKNOWN_VERSION
 from aiguard_dagster.adapters.mlflow.registry import ModelRegistry
 from aiguard_dagster.adapters.mlflow.traces import Asked, TraceBook, logged_model_of
 from aiguard_dagster.core.errors import MeasurementError
@@ -17,6 +16,7 @@ from aiguard_dagster.orchestration.keys import profile_key, table_key
 from aiguard_dagster.orchestration.partitions import Partitions, window_of
 from aiguard_dagster.orchestration.resources import VERSIONS, ProfileStore
 from aiguard_dagster.orchestration.traced import last_whole
+from aiguard_dagster.stats.profile import UNKNOWN_VERSION
 
 PAGE = 500
 MOST_BUCKETS = 200

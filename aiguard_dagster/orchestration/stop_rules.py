@@ -1,24 +1,38 @@
 """The stop-rule sensor: from the event-time history of verdicts to decisions and rollbacks."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import dagster as dg
 
 from aiguard_dagster.adapters.dagster.history import (
     decision_event,
+    newest_event,
+    news_since,
     read_decisions,
     read_evaluations,
 )
-from aiguard_dagster.core.decide import decide, patience_of
+from aiguard_dagster.core.decide import Situation, patience_of, situation
+from aiguard_dagster.core.decide import decided as news_of
+from aiguard_dagster.core.decide.attention import (
+    horizon,
+    is_calm,
+    next_look,
+    reaches_back,
+    waits_for_others,
+)
 from aiguard_dagster.core.decisions import Decision, DecisionKind, open_requests, request_id
 from aiguard_dagster.core.lifecycle import Point, episodes, in_order
 from aiguard_dagster.core.spec import Action, Guard, Mode
+from aiguard_dagster.core.verdicts import Window
 from aiguard_dagster.orchestration.after_rollback import Reach, follow_up
+from aiguard_dagster.orchestration.agenda import Agenda
 from aiguard_dagster.orchestration.clock import Clock
-from aiguard_dagster.orchestration.hold_gate import hold_events
-from aiguard_dagster.orchestration.keys import check_key, guard_key
+from aiguard_dagster.orchestration.hold_gate import can_hold, hold_events
+from aiguard_dagster.orchestration.keys import check_key, guard_key, hold_key, table_key
 from aiguard_dagster.orchestration.partitions import Partitions
 from aiguard_dagster.orchestration.resources import ResourceKeys
 from aiguard_dagster.orchestration.rollback import (
@@ -28,6 +42,7 @@ from aiguard_dagster.orchestration.rollback import (
     rollback_job_name,
 )
 from aiguard_dagster.orchestration.ticks import for_each_guard
+from aiguard_dagster.orchestration.upstream import UpstreamAsset, find_troubles
 
 MOST_ATTEMPTS = 3
 """Runs of one rollback request before a person is asked."""
@@ -42,10 +57,11 @@ def build_stop_rule_sensor(
     partitions: Mapping[str, Mapping[str, Partitions]],
     keys: ResourceKeys,
     gated: Mapping[str, Sequence[str]],
+    upstreams: Mapping[str, Sequence[UpstreamAsset]],
     clock: Clock,
     minimum_interval_seconds: int,
 ) -> dg.SensorDefinition:
-    """One sensor for all guards; stateless, everything is read from the event log."""
+    """One sensor for all guards; everything is read from the event log, the cursor is a cache."""
 
     @dg.sensor(
         name=name,
@@ -57,42 +73,156 @@ def build_stop_rule_sensor(
     def stop_rule_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         events: list[dg.AssetObservation | dg.AssetCheckEvaluation] = []
         requests: list[dg.RunRequest] = []
+        agenda = Agenda.from_cursor(context.cursor, now=clock())
 
         def work(guard: Guard) -> None:
-            found = Reach(
-                partitions=partitions[guard.name],
-                gated=gated[guard.name],
-                keys=keys,
-                resources=context.resources,
+            looked = look(
+                context.instance,
+                guard,
+                now=agenda.now,
+                upstream=upstreams[guard.name],
+                reach=Reach(
+                    partitions=partitions[guard.name],
+                    gated=gated[guard.name],
+                    keys=keys,
+                    resources=context.resources,
+                    warn=context.log.warning,
+                ),
             )
-            decided, wanted, checks = step(
-                context.instance, guard, reach=found, now=clock(), warn=context.log.warning
-            )
-            events.extend(decision_event(guard_key(guard), decision) for decision in decided)
-            events.extend(checks)
-            requests.extend(wanted)
+            events.extend(decision_event(guard_key(guard), each) for each in looked.decided)
+            events.extend(looked.checks)
+            requests.extend(looked.requests)
+            agenda.looked_at(guard, due=looked.due, calm=looked.calm)
+            if looked.decided:
+                agenda.put_off(guard)  # The next tick sees whether it was written down.
 
-        for_each_guard(context, guards, work)
-        return dg.SensorResult(asset_events=events, run_requests=requests)
+        wanted = with_news(context.instance, agenda, guards, gated)
+        for_each_guard(context, agenda, wanted, work)
+        agenda.keep(guards)
+        return dg.SensorResult(
+            asset_events=events, run_requests=requests, cursor=agenda.to_cursor()
+        )
 
     return stop_rule_sensor
 
 
-def step(
+def with_news(
+    instance: dg.DagsterInstance,
+    agenda: Agenda,
+    guards: Sequence[Guard],
+    gated: Mapping[str, Sequence[str]],
+) -> list[Guard]:
+    """The guards that must be looked at: whose rules or decisions have news, or whose time it is.
+
+    A guard on which nothing is going on need not be looked at for rules that passed once more, but
+    for an asset that was materialised without the check that tells of a hold.
+    """
+    if agenda.read is None:
+        agenda.read = newest_event(instance)
+        return list(guards)
+    news = news_since(instance, agenda.read)
+    agenda.read = news.read
+    wanted = []
+    for guard in guards:
+        checks = {check_key(guard, rule) for rule in guard.rules}
+        told = guard_key(guard) in news.assets or bool(checks & news.failed)
+        heard = bool(checks & news.passed) and not agenda.is_calm(guard)
+        untold = can_hold(guard) and any(
+            table_key(guard, table) in news.assets
+            and hold_key(guard, table) not in news.passed | news.failed
+            for table in gated.get(guard.name, ())
+        )
+        if told or heard or untold or agenda.is_due(guard):
+            wanted.append(guard)
+    return wanted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What a look at one guard has come to.
+
+    Attributes:
+        decided: Decisions that are new.
+        requests: Runs that are wanted: rollbacks, and what follows them.
+        checks: What the checks that tell of a hold must say and do not say yet.
+        due: When to look again, news or not.
+        calm: Whether nothing is going on.
+    """
+
+    decided: list[Decision]
+    requests: list[dg.RunRequest]
+    checks: list[dg.AssetCheckEvaluation]
+    due: datetime | None
+    calm: bool
+
+
+def look(
     instance: dg.DagsterInstance,
     guard: Guard,
     *,
-    reach: Reach,
     now: datetime,
-    warn: Callable[[str], None],
-) -> tuple[list[Decision], list[dg.RunRequest], list[dg.AssetCheckEvaluation]]:
-    """What is new for one guard: decisions, the runs that are wanted, and whether it holds."""
+    upstream: Sequence[UpstreamAsset] = (),
+    reach: Reach | None = None,
+) -> Look:
+    """Decide for one guard, and find out when it needs a look again."""
+    seen = with_troubles(instance, read_situation(instance, guard, now=now), upstream)
+    decided, requests = step(instance, seen)
+    checks = []
+    if reach is not None:
+        followed, runs = what_follows(instance, seen.with_decisions(decided), reach)
+        decided, requests = [*decided, *followed], [*requests, *runs]
+        checks = hold_events(instance, guard, reach.gated, [*seen.decisions, *decided])
+    after = seen.with_decisions(decided)
+    return Look(
+        decided=decided,
+        requests=requests,
+        checks=checks,
+        due=now if waits_for_others(after) else next_look(after),
+        calm=not decided and is_calm(after),
+    )
+
+
+def what_follows(
+    instance: dg.DagsterInstance, seen: Situation, reach: Reach
+) -> tuple[list[Decision], list[dg.RunRequest]]:
+    """What is new about the newest rollback; the next one, or a hold, must never wait for it."""
+    try:
+        return follow_up(instance, seen, reach=reach)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is tried again
+        reach.warn(f"{seen.guard.name}: what follows a rollback must wait: {error}")
+        return [], []
+
+
+def read_situation(instance: dg.DagsterInstance, guard: Guard, *, now: datetime) -> Situation:
+    """What the event log tells of a guard, as far back as it matters."""
+    enough = partial(reaches_back, span=horizon(guard))
     history = {
-        rule.name: [s.point for s in read_evaluations(instance, check_key(guard, rule))]
+        rule.name: [
+            stored.point
+            for stored in read_evaluations(instance, check_key(guard, rule), enough=enough)
+        ]
         for rule in guard.rules
     }
-    decisions = read_decisions(instance, guard_key(guard))
-    decided = list(decide(guard, history, decisions, now=now))
+    return situation(guard, history, read_decisions(instance, guard_key(guard)), now=now)
+
+
+def with_troubles(
+    instance: dg.DagsterInstance, seen: Situation, upstream: Sequence[UpstreamAsset]
+) -> Situation:
+    """The same, with what is wrong upstream where a rule on the model fires."""
+    firing = seen.firing
+    if not firing or not upstream:
+        return seen
+    window = Window(start=min(p.start for p in firing), end=max(p.as_of for p in firing))
+    return replace(seen, troubles=find_troubles(instance, upstream, window))
+
+
+def step(
+    instance: dg.DagsterInstance, seen: Situation
+) -> tuple[list[Decision], list[dg.RunRequest]]:
+    """The decisions that are new for one guard, and the rollback runs that are wanted."""
+    guard, history, decisions = seen.guard, seen.points, seen.decisions
+    decided = list(news_of(seen))
     requests = []
     for request in open_requests([*decisions, *decided]):
         if not still_wanted(guard, request, history):
@@ -104,16 +234,7 @@ def step(
             requests.append(run)
         if given_up:
             decided.append(given_up)
-    try:
-        followed, runs = follow_up(
-            instance, guard, history, [*decisions, *decided], reach=reach, now=now, warn=warn
-        )
-    except Exception as error:  # noqa: BLE001 - the next rollback or hold must not wait for it
-        warn(f"{guard.name}: what follows a rollback must wait: {error}")
-        followed, runs = [], []
-    decided += followed
-    checks = hold_events(instance, guard, reach.gated, [*decisions, *decided])
-    return decided, [*requests, *runs], checks
+    return decided, requests
 
 
 def still_wanted(guard: Guard, request: Decision, history: Mapping[str, Sequence[Point]]) -> bool:

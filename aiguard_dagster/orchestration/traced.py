@@ -2,10 +2,9 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import cached_property
 
-from aiguard_dagster.adapters.engines.engine import UNKNOWN_VERSION
 from aiguard_dagster.adapters.mlflow.registry import ModelRegistry
 from aiguard_dagster.adapters.mlflow.traces import Asked, TraceBook, logged_model_of
 from aiguard_dagster.core.champions import Reign
@@ -14,12 +13,12 @@ from aiguard_dagster.core.spec import Guard, TalliedSignal
 from aiguard_dagster.core.spec.sources import TraceSource
 from aiguard_dagster.core.verdicts import Window
 from aiguard_dagster.orchestration.asked import tallies_asked
-from aiguard_dagster.orchestration.batches import Batch, content_mark
+from aiguard_dagster.orchestration.batches import Batch, content_mark, last_end
+from aiguard_dagster.orchestration.first_days import spans_looked_at
 from aiguard_dagster.signals.traced import TraceCounts, tally_of_traces
-from aiguard_dagster.stats.profile import BatchProfile, Profile
+from aiguard_dagster.stats.profile import UNKNOWN_VERSION, BatchProfile, Profile
 from aiguard_dagster.stats.tally import Tally
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
 MOST_DAYS = 400
 """Newest days of a version that a baseline is recorded of."""
@@ -34,7 +33,7 @@ def last_whole(source: TraceSource, now: datetime) -> datetime:
     >>> last_whole(hours, datetime(2026, 1, 1, 12, 59, tzinfo=UTC)).hour
     12
     """
-    return now - (now - EPOCH) % source.every
+    return last_end(now, source.every)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,16 +123,9 @@ class TracedTable:
         mine = [signal for signal in signals if isinstance(signal, TalliedSignal)]
         longest = max((signal.window for signal in mine), default=self.source.every)
         start = self._end - MOST_JUDGED * self.source.every - longest
-        spans = [Window(start=start, end=self._end)]
-        for reign in self.reigns:
-            if reign.end is None or reign.end > start:
-                begun = last_whole(self.source, reign.start)
-                spans += [
-                    Window(start=begun, end=min(self._end, begun + signal.baseline))
-                    for signal in mine
-                    if signal.baseline is not None and begun < self._end
-                ]
-        return _joined(spans)
+        recent = Window(start=start, end=self._end)
+        lengths = [signal.baseline for signal in mine if signal.baseline is not None]
+        return spans_looked_at(recent, self.reigns, lengths, every=self.source.every)
 
     @cached_property
     def _versions(self) -> list[str | None]:
@@ -161,8 +153,8 @@ class TracedTable:
         first = self._book.first()
         if first is None:
             return {}
-        end = self.now - (self.now - EPOCH) % DAY + DAY
-        start = max(first - (first - EPOCH) % DAY, end - MOST_DAYS * DAY)
+        end = last_end(self.now, DAY) + DAY
+        start = max(last_end(first, DAY), end - MOST_DAYS * DAY)
         mine = version if self.source.by_version else None
         found = self._of_version(mine, Window(start=start, end=end), every=DAY)
         return {bucket.date(): profile for bucket, profile in sorted(found.items())}
@@ -242,17 +234,6 @@ def _tallies(
     signals: Mapping[str, TalliedSignal], counts: TraceCounts, bucket: datetime
 ) -> dict[str, Tally]:
     return {name: tally_of_traces(signal, counts, bucket) for name, signal in signals.items()}
-
-
-def _joined(spans: Iterable[Window]) -> list[Window]:
-    """The same spans without overlaps, in time order."""
-    found: list[Window] = []
-    for span in sorted(spans, key=lambda each: each.start):
-        if found and span.start <= found[-1].end:
-            found[-1] = Window(start=found[-1].start, end=max(found[-1].end, span.end))
-        else:
-            found.append(span)
-    return found
 
 
 def _key(start: datetime) -> str:

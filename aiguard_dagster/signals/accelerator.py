@@ -43,14 +43,15 @@ class _Metrics:
 
     @property
     def fleet(self) -> Fleet | None:
-        """The mean day; None without hours."""
+        """The mean day, rows that are not whole taken to be as the others; None without hours."""
         sums, hours = self.sums, self.sums["seconds"] / HOUR
         if not hours or not self.days:
             return None
+        days = self.days * sums["whole"] / sums["rows"]
         return Fleet(
-            hours=hours / self.days,
+            hours=hours / days,
             used=sums["used"] / sums["rated"] if sums["rated"] else 0.0,
-            answered=sums["answered"] / self.days if sums["counted"] else None,
+            answered=sums["answered"] / days if sums["counted"] else None,
             price=sums["spend"] / hours,
         )
 

@@ -19,14 +19,14 @@ def read_agents(signal: Agents, now: Tally, before: Tally | None) -> Reading:
 
     Coverage is the share of tasks that could be measured times the share of calls that name one.
     """
-    tasks, measured = now.total("rows", counts=TASKS), now.total("measured", counts=TASKS)
     ours, nameless = now.total("calls", counts=TASKS), now.total("calls", counts=NAMELESS)
+    tasks, measured = now.total("rows", counts=TASKS), _measured(now)
     share = signal.more_than is not None
     value = now.total("over" if share else "amount", counts=TASKS) / measured if measured else None
     return Reading(
         value=value,
         n=int(measured),
-        coverage=measured / tasks * ours / (ours + nameless) if tasks else 0.0,
+        coverage=measured / tasks * ours / (ours + nameless) if measured else 0.0,
         parts=tuple(_parts(signal, now, before)) if measured else (),
         note="; ".join(_notes(now, nameless)),
         unit="share" if share else "number",
@@ -35,7 +35,7 @@ def read_agents(signal: Agents, now: Tally, before: Tally | None) -> Reading:
 
 
 def _notes(now: Tally, nameless: float) -> Iterator[str]:
-    if not now.total("measured", counts=TASKS):
+    if not _measured(now):
         yield "no task could be measured"
     if nameless:
         yield f"{nameless:,.0f} calls name no task"
@@ -65,15 +65,16 @@ def _parts(signal: Agents, now: Tally, before: Tally | None) -> Iterator[Part]:
 
 
 def _measured(tally: Tally) -> float:
-    return tally.total("measured", counts=TASKS)
+    """Tasks that were measured; none where nobody made a call, for then nothing was logged."""
+    return tally.total("measured", counts=TASKS) if tally.total("calls", counts=TASKS) else 0.0
 
 
 def _per_task(signal: Agents, tally: Tally) -> Mapping[str, float]:
-    found = {}
+    found, tasks = {}, _measured(tally)
     for (counts, step), sums in tally.by("counts", "step").items():
-        if counts == STEPS:
-            # A step is as deep as it stands on the mean of those tasks that take it.
-            over = sums["rows"] if signal.of == "depth" else tally.total("rows", counts=TASKS)
+        # A step is as deep as it stands on the mean of those tasks that take it.
+        over = sums["rows"] if signal.of == "depth" else tasks
+        if counts == STEPS and over:
             found[step] = sums["amount"] / over
     return found
 

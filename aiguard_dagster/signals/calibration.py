@@ -10,7 +10,13 @@ from numpy.typing import NDArray
 from aiguard_dagster.core.spec import Calibration
 from aiguard_dagster.core.spoken import percent
 from aiguard_dagster.core.verdicts import Chart, Part
-from aiguard_dagster.signals.scored import OUTSIDE, count_scores, outside_note, scored_rows
+from aiguard_dagster.signals.scored import (
+    OUTSIDE,
+    count_scores,
+    labelled_rows,
+    outside_note,
+    scored_rows,
+)
 from aiguard_dagster.signals.segments import FEWEST, worst_segments
 from aiguard_dagster.signals.tallied import Kind, Reading, Seen
 from aiguard_dagster.stats.scores import TENTHS, calibration_error
@@ -26,7 +32,7 @@ Where = Mapping[str, str]
 def read_calibration(signal: Calibration, now: Tally, before: Tally | None) -> Reading:
     """The expected calibration error, or the drift of the confidence."""
     rows, scored = int(now.total("rows")), scored_rows(now)
-    labelled = scored_rows(now, outcome="0") + scored_rows(now, outcome="1")
+    labelled = labelled_rows(now)
     drift = signal.statistic == "confidence_drift"
     n = scored if drift else labelled
     notes = [outside_note(now)]
@@ -58,7 +64,16 @@ def look_at_scores(signal: Calibration, found: Reading, seen: Seen) -> Reading:
         _confidences(signal, now, before),
     )
     parts = [part for each in (told if told[0] else reversed(told)) for part in each]
-    parts += worst_segments(signal.by or (), now, before, _statistic(signal, before), show=_percent)
+    drift = signal.statistic == "confidence_drift"
+    parts += worst_segments(
+        signal.by or (),
+        now,
+        before,
+        _statistic(signal, before),
+        show=_percent,
+        rests_on=lambda tally, where: (scored_rows if drift else labelled_rows)(tally, where=where),
+        called="scored rows" if drift else "labelled rows",
+    )
     return replace(found, parts=tuple(parts))
 
 

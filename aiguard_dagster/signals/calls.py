@@ -8,7 +8,7 @@ import narwhals as nw
 from aiguard_dagster.core.errors import MeasurementError
 from aiguard_dagster.core.words import with_hint
 from aiguard_dagster.signals.batch import Batch, Frame
-from aiguard_dagster.signals.columns import family_of, is_void, known, plain, type_of
+from aiguard_dagster.signals.columns import family_of, has_values, known, plain, type_of
 from aiguard_dagster.signals.moments import START, seconds_of
 from aiguard_dagster.signals.tallied import PART, text_of
 
@@ -92,14 +92,18 @@ def number_of(batch: Batch, name: str | None) -> nw.Expr:
         MeasurementError: It is gone, or holds no numbers.
     """
     nothing = nw.lit(None, nw.Float64)
-    if not name or is_void(batch, name):
+    if not name:
         return nothing
+    there = known(batch, name)
     dtype = type_of(batch, name)
-    if not dtype.is_numeric() and family_of(dtype) != "truths":
-        what = f"{name} holds {family_of(dtype)}, not numbers"
+    family = family_of(dtype)
+    if family not in {"numbers", "truths"}:
+        if not has_values(batch, name):  # pandas makes text of what is null throughout.
+            return nw.when(there).then(nothing)
+        what = f"{name} holds {dtype if family == 'something else' else family}, not numbers"
         raise MeasurementError(with_hint(what, "keep amounts in a column of numbers."))
     value = plain(batch, name).cast(nw.Float64)
-    return nw.when(known(batch, name) & value.is_finite()).then(value)
+    return nw.when(there & value.is_finite()).then(value)
 
 
 def summed(name: str) -> nw.Expr:

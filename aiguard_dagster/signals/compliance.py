@@ -5,13 +5,15 @@ from zoneinfo import ZoneInfo
 
 import narwhals as nw
 
+from aiguard_dagster.core.errors import MeasurementError
 from aiguard_dagster.core.spec import Compliance
 from aiguard_dagster.core.stops import Stop
 from aiguard_dagster.core.verdicts import Measurement, Part, Threshold
+from aiguard_dagster.core.words import with_hint
 from aiguard_dagster.signals.batch import Batch, column, require
 from aiguard_dagster.signals.clocks import is_time, seconds_between
 from aiguard_dagster.signals.columns import has_values, known
-from aiguard_dagster.signals.moments import START, seconds_of, zone_of
+from aiguard_dagster.signals.moments import START, seconds_at, seconds_of, zone_of
 from aiguard_dagster.signals.review import is_true
 from aiguard_dagster.signals.tallied import text_of
 
@@ -51,6 +53,10 @@ def _in_rows(signal: Compliance, batch: Batch) -> tuple[int, int, list[Stop], li
     table = batch.table
     names = (signal.by, signal.why, signal.raised, signal.lifted, table.time, table.model_version)
     require(batch, *(name for name in names if name))
+    if signal.raised and is_time(batch, signal.raised):
+        what = f"{signal.raised} holds times, and raised is whether a row is a stop"
+        hint = "leave raised out, and name it as time: of the table."
+        raise MeasurementError(with_hint(what, hint))
     yes, no = nw.lit(1), nw.lit(0)
     silent = ~known(batch, signal.raised) if signal.raised else nw.lit(value=False)
     raised = silent | is_true(batch, signal.raised) if signal.raised else nw.lit(value=True)
@@ -97,14 +103,15 @@ def _moment(batch: Batch, seconds: int) -> datetime:
 
 
 def _lifted(signal: Compliance, batch: Batch) -> tuple[nw.Expr, nw.Expr]:
-    """Whether a stop was lifted, and whether that is said to be before it was raised."""
+    """Whether a stop was lifted by now, and whether that is said to be before it was raised."""
     name, time = signal.lifted, batch.table.time
     never = nw.lit(value=False)
     if name is None:
         return never, never
     if not is_time(batch, name):
         return (is_true(batch, name), never) if has_values(batch, name) else (never, never)
-    there = ~column(batch, name).is_null()
+    by_now = seconds_of(batch, name) <= seconds_at(batch, name, batch.now)
+    there = (~column(batch, name).is_null() & by_now).fill_null(value=False)
     if time is None:
         return there, never
     backwards = there & (seconds_between(batch, time, name) < 0).fill_null(value=False)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 
 from aiguard_dagster.core.spec import Cost
+from aiguard_dagster.core.spoken import joined
 from aiguard_dagster.core.verdicts import Part
 from aiguard_dagster.signals.cost_counts import count_cost
 from aiguard_dagster.signals.cost_ledger import Ledger
@@ -33,13 +34,15 @@ def read_window(signal: Cost, now: Tally, before: Tally | None, current: WindowP
     ledger = Ledger(signal=signal, tally=now)
     length = (current.window.end - current.window.start).total_seconds() / 86_400
     days = length * current.partition_coverage
-    return _reading(ledger, before, days=days, month=month_of(ledger, current.window.end))
+    month = month_of(ledger, current.window.end, current.time_zone)
+    return _reading(ledger, before, days=days, month=month)
 
 
 def _reading(ledger: Ledger, before: Tally | None, *, days: float, month: Month | None) -> Reading:
     signal, notes = ledger.signal, list(ledger.notes)
     was = Ledger(signal=signal, tally=before) if before is not None else None
-    coverage = ledger.priced / ledger.calls if ledger.calls else 0.0
+    known = ledger.priced if signal.per != "month" else ledger.dated
+    coverage = known / ledger.calls if ledger.calls else 0.0
     if signal.per == "accepted" and ledger.total("requests"):
         coverage *= ledger.total("decided") / ledger.total("requests")
     bill = _bill(ledger, days) if ledger.priced and not ledger.is_mixed else None
@@ -48,6 +51,9 @@ def _reading(ledger: Ledger, before: Tally | None, *, days: float, month: Month 
     other = was.currency if was and was.currency != ledger.currency else ""
     if bill and other and ledger.currency:
         notes.append(f"amounts are in {ledger.currency}, and the baseline's in {other}")
+        bill = None
+    elif bill and was and was.is_mixed:
+        notes.append(f"the baseline's amounts are in {joined(was.currencies)}")
         bill = None
     value: float | None = None
     parts: tuple[Part, ...] = ()

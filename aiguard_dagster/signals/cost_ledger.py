@@ -95,10 +95,16 @@ class Ledger:
         """Calls of known cost."""
         return sum(line.sums["rows"] for line in self.lines if line.spend is not None)
 
+    @cached_property
+    def dated(self) -> float:
+        """Calls of known cost and day."""
+        priced = [line for line in self.lines if line.spend is not None]
+        return sum(line.sums["rows"] for line in priced if date_of(line.day))
+
     def spend_of(self, day: str) -> float:
-        """What the calls of a day cost; those of unknown cost are taken to cost what others do."""
+        """What the calls of a day cost; those of unknown cost or day are taken to be as others."""
         of_day = [line.spend for line in self.lines if line.spend is not None and line.day == day]
-        return sum(of_day) * self.calls / self.priced if self.priced else 0.0
+        return sum(of_day) * self.calls / self.dated if self.dated else 0.0
 
     @cached_property
     def days(self) -> tuple[str, ...]:
@@ -138,6 +144,10 @@ class Ledger:
             yield f"amounts in {held} are not added up: name one in the rule, as currency:"
         elif others := [name for name in self.currencies if name != self.currency]:
             yield f"amounts in {joined(others)} do not count"
+        if unknown := self.tally.total("rows", known=BILLED, currency=""):
+            yield f"{unknown:,.0f} amounts have no currency and count as unknown"
+        if self.signal.per == "month" and self.dated < self.priced:
+            yield f"{self.priced - self.dated:,.0f} calls have no time"
         if negative := self.tally.total("rows", known=NEGATIVE):
             yield f"{negative:,.0f} costs are below zero and count as unknown"
         unpriced = [line for line in self.lines if line.spend is None and _has_tokens(line)]
@@ -167,12 +177,14 @@ def _use(lines: list[Line]) -> Use:
     def total(name: str) -> float:
         return sum(line.sums[name] for line in lines)
 
+    calls, sized = total("rows"), total("sized")
+    each = calls / sized if sized else 0.0  # Calls of unknown size are taken to be as the others.
     return Use(
-        calls=total("rows"),
+        calls=calls,
         spend=sum(line.spend or 0.0 for line in lines),
-        input=total("input"),
-        cached=total("cached"),
-        output=total("output"),
+        input=total("input") * each,
+        cached=total("cached") * each,
+        output=total("output") * each,
         rates=_rates(lines),
     )
 

@@ -2,7 +2,8 @@
 
 from calendar import monthrange
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 from aiguard_dagster.core.words import figure
 from aiguard_dagster.signals.calls import date_of
@@ -23,12 +24,14 @@ class Month:
         spent: So far.
         pace: Spend a day, over the last days.
         left: Days to come.
+        silent: Days up to the newest that have no calls, of which nothing is known to be spent.
     """
 
     days: int
     spent: float
     pace: float
     left: float
+    silent: int = 0
 
     @property
     def forecast(self) -> float:
@@ -42,13 +45,14 @@ class Month:
     @property
     def told(self) -> str:
         """The forecast in words."""
-        return (
+        told = (
             f"{figure(self.spent)} spent of the month and {figure(self.pace)} a day for"
             f" {self.left:.3g} days to come make {figure(self.forecast)}"
         )
+        return f"{told}, without {self.silent} days that have no calls" if self.silent else told
 
 
-def month_of(ledger: Ledger, end: datetime | None) -> Month | None:
+def month_of(ledger: Ledger, end: datetime | None, time_zone: str = "UTC") -> Month | None:
     """The forecast of the month that the newest day belongs to; None where nobody asks.
 
     Days are those of the time column's own clock. The newest day is over unless the window ends in
@@ -57,22 +61,25 @@ def month_of(ledger: Ledger, end: datetime | None) -> Month | None:
     Args:
         ledger: A window that holds the month so far.
         end: Where the window ends; None where all its days are over.
+        time_zone: Whose clock the time column follows.
     """
     if ledger.signal.per != "month" or not ledger.days:
         return None
     newest = int(ledger.days[-1])
     passed = newest + 1.0
     if end is not None:
-        now = (end - START).total_seconds() / DAY_SECONDS
+        clock = end.astimezone(ZoneInfo(time_zone)).replace(tzinfo=UTC)
+        now = (clock - START).total_seconds() / DAY_SECONDS
         passed = now if newest == int(now) else max(passed, float(int(now)))
     today = date_of(ledger.days[-1])
     if today is None:
         return None
     length = monthrange(today.year, today.month)[1]
     first = newest - (today.day - 1)
-    spent = sum(ledger.spend_of(day) for day in ledger.days if int(day) >= first)
+    ours = [day for day in ledger.days if int(day) >= first]
+    spent = sum(ledger.spend_of(day) for day in ours)
     recent = [day for day in ledger.days if int(day) > newest - PACE_DAYS]
     gone = len(recent) - 1 + min(passed - newest, 1.0)
     pace = sum(ledger.spend_of(day) for day in recent) / gone if gone else 0.0
     left = max(0.0, first + length - passed)
-    return Month(days=length, spent=spent, pace=pace, left=left)
+    return Month(days=length, spent=spent, pace=pace, left=left, silent=today.day - len(ours))

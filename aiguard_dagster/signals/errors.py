@@ -68,7 +68,15 @@ def read_errors(signal: Errors, now: Tally, before: Tally | None) -> Reading:
         coverage=known / rows if rows else 0.0,
         parts=(
             *_classes(now, before),
-            *worst_segments(signal.by or (), now, before, _share, show=percent),
+            *worst_segments(
+                signal.by or (),
+                now,
+                before,
+                _share,
+                show=percent,
+                rests_on=_known,
+                called="requests",
+            ),
         ),
         note="" if known else "no request has a status",
         unit="share",
@@ -77,8 +85,13 @@ def read_errors(signal: Errors, now: Tally, before: Tally | None) -> Reading:
 
 
 def _share(tally: Tally, where: Mapping[str, str]) -> float | None:
-    bad, fine = (tally.total("rows", outcome=each, **where) for each in (ERROR, FINE))
-    return bad / (bad + fine) if bad + fine else None
+    known = _known(tally, where)
+    return tally.total("rows", outcome=ERROR, **where) / known if known else None
+
+
+def _known(tally: Tally, where: Mapping[str, str]) -> float:
+    """Requests that have a status."""
+    return sum(tally.total("rows", outcome=each, **where) for each in (ERROR, FINE))
 
 
 def _classes(now: Tally, before: Tally | None) -> tuple[Part, ...]:

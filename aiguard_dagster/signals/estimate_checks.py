@@ -9,8 +9,8 @@ import numpy as np
 from aiguard_dagster.core.spec import EstimatedPerformance
 from aiguard_dagster.core.spec.signals.performance import ERROR_METRICS
 from aiguard_dagster.signals.error_model import errors_estimated, errors_realised
-from aiguard_dagster.signals.estimates import curve_of, estimate_of, interval_of
-from aiguard_dagster.signals.scored import realised, scored_rows
+from aiguard_dagster.signals.estimates import curve_of, estimate_of, interval_of, usable
+from aiguard_dagster.signals.scored import labelled_rows, realised
 from aiguard_dagster.signals.tallied import Seen
 from aiguard_dagster.stats.estimate import Estimate
 from aiguard_dagster.stats.scores import metric_of_scores
@@ -56,7 +56,7 @@ def check_on(
     if signal.metric in ERROR_METRICS:
         estimate, _ = errors_estimated(signal, tally, before, {}, labelled=True)
     else:
-        estimate = interval_of(signal, _only_labelled(tally), before)
+        estimate = interval_of(signal, _only_labelled(signal, tally), before)
     return (
         Checked(estimate=estimate.widened(wander), realised=value, rows=rows) if estimate else None
     )
@@ -96,15 +96,16 @@ def _labelled(
     if signal.metric in ERROR_METRICS:
         estimate, _ = errors_estimated(signal, tally, before, {}, labelled=True)
         return (estimate.value if estimate else None, *errors_realised(signal, tally))
-    rows = scored_rows(tally, outcome="0") + scored_rows(tally, outcome="1")
-    value = estimate_of(signal, _only_labelled(tally), curve_of(before), {})
-    return value, _realised(signal, tally), rows
+    known = _only_labelled(signal, tally)
+    value = estimate_of(signal, known, curve_of(before), {})
+    return value, _realised(signal, known), labelled_rows(known)
 
 
-def _only_labelled(tally: Tally) -> Tally:
+def _only_labelled(signal: EstimatedPerformance, tally: Tally) -> Tally:
     place = tally.keys.index("outcome")
-    groups = {key: sums for key, sums in tally.groups.items() if key[place] in {"0", "1"}}
-    return replace(tally, groups=groups)
+    known = usable(signal, tally)
+    groups = {key: sums for key, sums in known.groups.items() if key[place] in {"0", "1"}}
+    return replace(known, groups=groups)
 
 
 def _realised(signal: EstimatedPerformance, tally: Tally) -> float | None:

@@ -1,5 +1,6 @@
 """What a metric will turn out to be, before the labels arrive, and whether that has come true."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import islice
 
@@ -12,7 +13,7 @@ from aiguard_dagster.core.verdicts import Part
 from aiguard_dagster.signals.batch import Batch, require
 from aiguard_dagster.signals.error_model import count_errors_made, errors_estimated
 from aiguard_dagster.signals.estimate_checks import check_on, wander_of
-from aiguard_dagster.signals.estimates import curve_of, estimate_of, interval_of, value_of
+from aiguard_dagster.signals.estimates import curve_of, estimate_of, interval_of, usable, value_of
 from aiguard_dagster.signals.scored import count_scores, outside_note, scored_rows
 from aiguard_dagster.signals.segments import worst_segments
 from aiguard_dagster.signals.tallied import Counted, Kind, Reading, Seen
@@ -44,9 +45,10 @@ def read_estimated(signal: EstimatedPerformance, now: Tally, before: Tally | Non
         note = "" if n == rows else f"{rows - n:,} rows lie beyond what the baseline predicted"
     else:
         curve = curve_of(before)
-        n = scored_rows(now)
-        value = estimate_of(signal, now, curve, {})
-        note = outside_note(now)
+        n, value = scored_rows(usable(signal, now)), estimate_of(signal, now, curve, {})
+        unsaid = scored_rows(now) - n
+        lacking = f"{unsaid:,} scored rows have no prediction" if unsaid else ""
+        note = "; ".join(filter(None, (outside_note(now), lacking)))
         if curve is None:
             note = "the baseline holds no labelled score to learn from"
     return Reading(value=value, n=n, coverage=n / rows if rows else 0.0, note=note)
@@ -99,7 +101,18 @@ def _segments(signal: EstimatedPerformance, seen: Seen) -> tuple[Part, ...]:
         lambda tally, where: value_of(signal, tally, seen.before, where),
         show="{:.4g}".format,
         worst=lambda value: sign * value,
+        rests_on=lambda tally, where: _estimable(signal, tally, seen.before, where),
+        called="predictions",
     )
+
+
+def _estimable(
+    signal: EstimatedPerformance, tally: Tally, before: Tally | None, where: Mapping[str, str]
+) -> int:
+    """Rows that the estimate speaks for."""
+    if signal.metric in ERROR_METRICS:
+        return errors_estimated(signal, tally, before, where)[1]
+    return scored_rows(usable(signal, tally), where=where)
 
 
 def _noted(found: Reading, told: list[str], *, interval: Estimate | None) -> Reading:

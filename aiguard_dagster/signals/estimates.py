@@ -1,12 +1,13 @@
 """What a metric is expected to be, from a window's sums and the baseline's, with its interval."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aiguard_dagster.core.spec import EstimatedPerformance
-from aiguard_dagster.core.spec.signals.performance import ERROR_METRICS
+from aiguard_dagster.core.spec.signals.performance import CLASS_METRICS, ERROR_METRICS
 from aiguard_dagster.signals.error_model import errors_estimated
 from aiguard_dagster.signals.scored import SUMS, cells, loss_if
 from aiguard_dagster.stats.estimate import (
@@ -54,10 +55,18 @@ def interval_of(
     return interval_from_scores(signal.metric, rows, curve)
 
 
+def usable(signal: EstimatedPerformance, tally: Tally) -> Tally:
+    """Without the rows that predict nothing, where the metric is of what was predicted."""
+    if signal.metric not in CLASS_METRICS:
+        return tally
+    place = tally.keys.index("said")
+    return replace(tally, groups={key: sums for key, sums in tally.groups.items() if key[place]})
+
+
 def _unlabelled(signal: EstimatedPerformance, tally: Tally, where: Where) -> Unlabelled:
     """All rows with a score, their labels left aside."""
     groups: dict[tuple[str, str], Numbers] = {}
-    for (place, _, said), sums in cells(tally, where).items():
+    for (place, _, said), sums in cells(usable(signal, tally), where).items():
         groups[place, said] = groups.get((place, said), 0.0) + sums
     sums = np.array(list(groups.values())).reshape(-1, len(SUMS))
     positive = signal.positive_label

@@ -10,7 +10,7 @@ from aiguard_dagster.core.spoken import percent
 from aiguard_dagster.core.verdicts import Part
 from aiguard_dagster.core.words import with_hint
 from aiguard_dagster.signals.batch import Batch, Frame, require
-from aiguard_dagster.signals.columns import known, plain, rounded, type_of
+from aiguard_dagster.signals.columns import has_values, known, plain, rounded, type_of
 from aiguard_dagster.signals.segments import FEWEST, worst_segments
 from aiguard_dagster.signals.tallied import PART, Counted, Kind, Reading, segments, text_of
 from aiguard_dagster.stats.agreement import Agreement, agreement
@@ -73,7 +73,7 @@ def read_hallucination(signal: Hallucination, now: Tally, before: Tally | None) 
             before,
             _share,
             show=percent,
-            among=("wrong", "right"),
+            rests_on=_judged,
             called="judged answers",
         ),
         *_judges(signal, now, before),
@@ -147,6 +147,8 @@ def _score(signal: Hallucination, batch: Batch, name: str) -> nw.Expr:
     """What a score says; one that is not finite says nothing, and is told."""
     dtype = type_of(batch, name)
     if not dtype.is_numeric():
+        if not has_values(batch, name):  # pandas makes text of what is null throughout.
+            return nw.when(known(batch, name)).then(nw.lit(STRANGE)).otherwise(nw.lit(UNJUDGED))
         what = f"{name} holds {dtype}, and below and above are for scores"
         raise MeasurementError(with_hint(what, "name a column of numbers, or the words in wrong:"))
     score, there = plain(batch, name).cast(nw.Float64), known(batch, name)
@@ -158,6 +160,10 @@ def _score(signal: Hallucination, batch: Batch, name: str) -> nw.Expr:
     sound = nw.when(bad).then(nw.lit(WRONG)).otherwise(nw.lit(RIGHT))
     finite = nw.when(score.is_finite()).then(sound).otherwise(nw.lit(STRANGE))
     return nw.when(there).then(finite).otherwise(nw.lit(UNJUDGED))
+
+
+def _judged(tally: Tally, where: Mapping[str, str]) -> float:
+    return tally.total("wrong", **where) + tally.total("right", **where)
 
 
 def _share(tally: Tally, where: Mapping[str, str]) -> float | None:
@@ -216,10 +222,13 @@ def _doubted(signal: Hallucination, found: Agreement) -> list[str]:
     """Why the judge cannot be believed."""
     if signal.min_agreement is None:
         return []
-    if found.kappa is None or found.n < FEWEST:
+    if found.n < FEWEST:
         return [
             f"only {found.n:,} answers tell whether judge and people agree, {FEWEST} are needed"
         ]
+    if found.kappa is None:
+        same = f"judge and people said one and the same of all {found.n:,} answers"
+        return [f"{same}, which does not tell whether they agree"]
     if found.kappa < signal.min_agreement:
         least = f"{signal.min_agreement:g}"
         return [f"judge and people agree with a kappa of {found.kappa:.2f}, less than {least}"]
@@ -230,7 +239,7 @@ def _failures(now: Tally, before: Tally | None) -> Iterator[Part]:
     """How often the judge itself failed."""
     failed, rows = now.total("failed"), now.total("rows")
     usual = before.total("failed") / before.total("rows") if before and before.total("rows") else 0
-    if failed or usual:
+    if rows and (failed or usual):
         was = f", was {percent(usual)}" if before else ""
         text = f"{percent(failed / rows)} of {rows:,.0f} answers{was}"
         yield Part(name="judge failed", value=failed / rows, text=text)

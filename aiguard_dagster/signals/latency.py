@@ -8,7 +8,7 @@ import narwhals as nw
 from aiguard_dagster.core.spec import Latency
 from aiguard_dagster.core.spoken import percent
 from aiguard_dagster.signals.batch import Batch, require
-from aiguard_dagster.signals.columns import known, plain
+from aiguard_dagster.signals.calls import number_of
 from aiguard_dagster.signals.log_places import NEGATIVE, bin_of, place_of
 from aiguard_dagster.signals.segments import worst_segments
 from aiguard_dagster.signals.tallied import (
@@ -29,15 +29,13 @@ def count_latency(signal: Latency, batch: Batch, part: nw.Expr) -> Counted:
     """Count answers by segment and bin of their latency.
 
     Raises:
-        MeasurementError: A column is gone.
+        MeasurementError: A column is gone, or the latency is no number.
     """
     name = batch.table.latency or ""
     require(batch, name, *(signal.by or ()))
-    value, there = plain(batch, name).cast(nw.Float64), known(batch, name)
-    finite = there & value.is_finite()
     picked = batch.frame.select(
         part.alias(PART),
-        nw.when(finite).then(value).alias("value"),
+        number_of(batch, name).alias("value"),
         **{
             key: text_of(batch, column)
             for key, column in zip(segments(signal.by), signal.by or (), strict=True)
@@ -75,6 +73,8 @@ def read_latency(signal: Latency, now: Tally, before: Tally | None) -> Reading:
         before,
         lambda tally, where: _statistic(signal, tally, where),
         show=percent if share else "{:.4g}".format,
+        rests_on=lambda tally, where: sum(_timed(tally, where).values()),
+        called="timed answers",
     )
     return Reading(
         value=value,
@@ -88,26 +88,23 @@ def read_latency(signal: Latency, now: Tally, before: Tally | None) -> Reading:
 
 
 def _statistic(signal: Latency, tally: Tally, where: Mapping[str, str]) -> float | None:
-    groups = [
-        (key, sums)
-        for key, sums in tally.groups.items()
-        if all(key[tally.keys.index(name)] == wanted for name, wanted in where.items())
-    ]
-    counts: dict[int, float] = {}
-    late = timed = 0.0
-    for key, sums in groups:
-        bin_ = bin_of(key[tally.keys.index("place")])
-        if bin_ is None:
-            continue
-        rows = sums[tally.sums.index("rows")]
-        timed += rows
-        late += sums[tally.sums.index("late")]
-        counts[bin_] = counts.get(bin_, 0) + rows
+    counts = _timed(tally, where)
+    timed = sum(counts.values())
     if not timed:
         return None
     if signal.statistic == "over":
-        return late / timed
+        return tally.total("late", **where) / timed
     return quantile(counts, SHARES[signal.statistic])
+
+
+def _timed(tally: Tally, where: Mapping[str, str]) -> dict[int, float]:
+    """Answers by the bin of their latency."""
+    counts: dict[int, float] = {}
+    for key, sums in tally.by("place", *where).items():
+        place = bin_of(key[0]) if key[1:] == tuple(where.values()) else None
+        if place is not None:
+            counts[place] = counts.get(place, 0) + sums["rows"]
+    return counts
 
 
 LATENCY = Kind(count_latency, read_latency)

@@ -2,12 +2,10 @@
 
 import narwhals as nw
 
-from aiguard_dagster.stats.log_bins import NUDGE, PER_DECADE
+from aiguard_dagster.stats.log_bins import NUDGE, PER_DECADE, ZERO_BIN
 
 NEGATIVE, ZERO = "negative", "zero"
 """Keys of values that have no logarithm."""
-LOWEST = -10_000
-"""The bin of zero."""
 
 
 def place_of(value: nw.Expr) -> nw.Expr:
@@ -29,5 +27,5 @@ def bin_of(place: str) -> int | None:
     (40, -10000, None)
     """
     if place == ZERO:
-        return LOWEST
+        return ZERO_BIN
     return int(place) if place.removeprefix("-").isdigit() else None

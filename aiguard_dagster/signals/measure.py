@@ -37,7 +37,7 @@ from aiguard_dagster.signals.drift_reference import DriftReference
 from aiguard_dagster.signals.expectations import measure_expectations
 from aiguard_dagster.signals.freshness import measure_freshness
 from aiguard_dagster.signals.labels import measure_labels
-from aiguard_dagster.signals.measure_tallied import Reference, measure_tallied
+from aiguard_dagster.signals.measure_tallied import Reference, TooLittleError, measure_tallied
 from aiguard_dagster.signals.metadata import measure_metadata
 from aiguard_dagster.signals.pandera import measure_pandera
 from aiguard_dagster.signals.reconcile import measure_reconcile
@@ -119,7 +119,8 @@ def evaluate_tallied(
         rule: A rule on a signal that is measured from sums by group.
         name: The tally's name.
         current: The window's profiles.
-        reference: Gives what to compare with; it may raise a MeasurementError.
+        reference: Gives what to compare with; it may raise a MeasurementError, which is a
+            TooLittleError where more will be there in time.
         earlier: Earlier windows, newest first, for signals that look back.
     """
     signal = rule.signal
@@ -130,6 +131,11 @@ def evaluate_tallied(
         measurement, threshold = measure_tallied(
             signal, rule.limit, name, current, against, earlier=earlier
         )
+    except TooLittleError as error:
+        window, champion = current.window, current.champion
+        nothing = Measurement(value=None, n=0, window=window, as_of=window.end)
+        inconclusive = Verdict.INCONCLUSIVE
+        return _evaluation(rule, inconclusive, nothing, None, str(error), subject=champion)
     except Exception as error:  # noqa: BLE001 - see above
         return _failed_window(rule, current, error)
     return _judged_window(rule, signal, current, measurement, threshold)

@@ -21,13 +21,17 @@ from aiguard_dagster.core.words import with_hint
 from aiguard_dagster.signals.kinds import kind_of
 from aiguard_dagster.signals.tallied import Reading, Seen
 from aiguard_dagster.signals.window import WindowProfiles
-from aiguard_dagster.stats.budget import budget_limit
-from aiguard_dagster.stats.profile import Profile
+from aiguard_dagster.stats.budget import FEWEST_WINDOWS, budget_limit
+from aiguard_dagster.stats.profile import UNKNOWN_VERSION, Profile
 from aiguard_dagster.stats.tally import Tally, merge_tallies
 
 DAY = timedelta(days=1)
 DIGITS = 12
 """Significant digits of a value, and of its limit."""
+
+
+class TooLittleError(MeasurementError):
+    """What a window is compared with is not whole yet: that is inconclusive, and no error."""
 
 
 @dataclass(frozen=True, kw_only=True)  # Slots would leave no place for what is derived.
@@ -37,14 +41,18 @@ class Reference:
     Attributes:
         days: Sums of each day, in time order.
         told: What messages call it.
+        every: How long a day of it is: longer where batches are.
+        grows: Whether more of it may come yet, such as labels that are late.
     """
 
     days: Sequence[Tally]
     told: str
+    every: timedelta = DAY
+    grows: bool = False
 
     def values(self, signal: TalliedSignal, span: int) -> list[float | None]:
         """The values of all its windows of so many days; see :func:`windows_of`."""
-        key = f"values of {signal.model_dump_json()}"
+        key = f"values of {span} of {signal.model_dump_json()}"
         if key not in self.memo:
             self.memo[key] = list(windows_of(signal, self, span))
         found: list[float | None] = self.memo[key]
@@ -88,7 +96,8 @@ def measure_tallied(
         earlier: Earlier windows, newest first, for signals that look back.
 
     Raises:
-        MeasurementError: The limit needs a reference, and there is none that can be read.
+        MeasurementError: The limit needs a reference, and there is none that can be read; a
+            TooLittleError where that may come yet.
     """
     held = current.parts_of(signal)
     parts = [part for part in held if name in part.tallies]
@@ -106,6 +115,7 @@ def measure_tallied(
             earlier=[tally for each in earlier if (tally := _sums(signal, each, name)) is not None],
             before=before,
             days=reference.days if reference else (),
+            versions=_by_version(current, name),
             memo=reference.memo if reference else {},
         )
         found = kind.look(signal, found, seen)
@@ -120,7 +130,12 @@ def measure_tallied(
         note=found.note,
         interval=found.interval,
     )
-    threshold = threshold_of(signal, limit, found, reference)
+    try:
+        threshold = threshold_of(signal, limit, found, reference, share=_held(signal, current))
+    except MeasurementError as error:
+        if reference is None or not reference.grows:
+            raise
+        raise TooLittleError(str(error)) from None
     return measurement, replace(threshold, value=_steady(threshold.value))
 
 
@@ -141,10 +156,27 @@ def _read(
     return kind.read(signal, now, before)
 
 
+def _held(signal: TalliedSignal, current: WindowProfiles) -> float:
+    """The share of the window that holds rows to judge: after a release there are but few days."""
+    return 1.0 if signal.every_version or current.silent else current.champion_coverage
+
+
 def threshold_of(
-    signal: TalliedSignal, limit: Limit | None, found: Reading, reference: Reference | None
+    signal: TalliedSignal,
+    limit: Limit | None,
+    found: Reading,
+    reference: Reference | None,
+    *,
+    share: float = 1.0,
 ) -> Threshold:
     """The limit in force.
+
+    Args:
+        signal: What is asked.
+        limit: The rule's limit; the kind's own where it has none.
+        found: What was read.
+        reference: What to compare with; None where the limit does not need it.
+        share: How much of the window was there: a budget is for windows so long.
 
     Raises:
         MeasurementError: It needs a reference, and there is none that can be read.
@@ -160,7 +192,10 @@ def threshold_of(
             total = reference.total
             kind = kind_of(signal)
             known = total if kind.learns else None
-            value = kind.read(signal, total, known).value if total else None
+            usual = kind.read(signal, total, known) if total else None
+            if usual is not None and reference.grows:
+                _require_enough(signal, usual, reference)
+            value = usual.value if usual else None
             threshold = resolve_limit(limit, direction=signal.direction, baseline=value)
             if threshold is None:
                 raise MeasurementError(_no_value(signal, reference))
@@ -171,29 +206,48 @@ def threshold_of(
                 unit=found.unit,
             )
         case FalseAlarmLimit() if reference is not None:
-            return _calibrated(signal, limit, found, reference)
+            return _calibrated(signal, limit, found, reference, share)
         case _:
             msg = f"{signal.kind} takes {signal.limits.choices}"
             raise MeasurementError(msg)
 
 
+def _require_enough(signal: TalliedSignal, usual: Reading, reference: Reference) -> None:
+    """Raise unless a reference that grows holds by now what a window must."""
+    if usual.n < signal.min_samples:
+        msg = f"the {reference.told} hold {usual.n:,} of {signal.min_samples:,} {signal.counted}"
+        raise TooLittleError(msg)
+    if usual.coverage < signal.min_coverage:
+        share = f"{usual.coverage:.0%} of {signal.min_coverage:.0%} coverage needed"
+        msg = f"the {reference.told} have only {share}"
+        raise TooLittleError(msg)
+
+
 def _calibrated(
-    signal: TalliedSignal, limit: FalseAlarmLimit, found: Reading, reference: Reference
+    signal: TalliedSignal,
+    limit: FalseAlarmLimit,
+    found: Reading,
+    reference: Reference,
+    share: float,
 ) -> Threshold:
-    span = max(1, round(signal.window / DAY))
+    day = reference.every
+    span, whole = (max(1, round(signal.window / day * part)) for part in (share, 1.0))
     values = reference.values(signal, span)
+    if sum(value is not None for value in values) < FEWEST_WINDOWS * span:
+        span, values = whole, reference.values(signal, whole)  # Days alone hold too few samples.
     if not any(value is not None for value in values):
         raise MeasurementError(_no_value(signal, reference))
     every = limit.false_alarm_every
     budget = budget_limit(
         [float("nan") if value is None else value for value in values],
         span=span,
-        every=every / DAY,
+        every=every / day,
         high=signal.direction == "high",
     )
-    source = f"one false alarm in {format_duration(every)}, from {budget.days} days of baseline"
-    if every > budget.supported * DAY:
-        source += f", which support one in {budget.supported}d: beyond, it is extrapolated"
+    days, supported = (round(found * day / DAY) for found in (budget.days, budget.supported))
+    source = f"one false alarm in {format_duration(every)}, from {days} days of baseline"
+    if every > budget.supported * day:
+        source += f", which support one in {supported}d: beyond, it is extrapolated"
     return Threshold(value=budget.limit, direction=signal.direction, source=source, unit=found.unit)
 
 
@@ -217,6 +271,16 @@ def _no_value(signal: TalliedSignal, reference: Reference) -> str:
 def _sums(signal: TalliedSignal, current: WindowProfiles, name: str) -> Tally | None:
     parts = current.parts_of(signal)
     return merge_tallies(part.tallies[name] for part in parts if name in part.tallies)
+
+
+def _by_version(current: WindowProfiles, name: str) -> dict[str, Tally]:
+    found: dict[str, list[Tally]] = {}
+    for batch in current.batches:
+        for version, part in batch.parts.items():
+            if version != UNKNOWN_VERSION and name in part.tallies:
+                found.setdefault(version, []).append(part.tallies[name])
+    merged = {version: merge_tallies(tallies) for version, tallies in found.items()}
+    return {version: tally for version, tally in merged.items() if tally is not None}
 
 
 def _nothing(current: WindowProfiles) -> Reading:

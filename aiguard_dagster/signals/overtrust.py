@@ -57,19 +57,23 @@ def count_overtrust(signal: Overtrust, batch: Batch, part: nw.Expr) -> Counted:
 
 
 def _outputs(signal: Overtrust, batch: Batch, part: nw.Expr) -> Frame:
-    """One row an output, with 1 in the columns that hold of it."""
+    """One row an output, with 1 in the columns that hold of it, and whoever used it."""
     rows, one, none = _rows(signal, batch, part), nw.lit(1), nw.lit(0)
     if batch.table.request is None:
         return rows.with_columns(rows=one, unnamed=none, repeats=none)
     named, copies = nw.col("request") != "", nw.col("copies")
     flags = {flag: nw.when(named).then(nw.col(flag)).otherwise(none) for flag in FLAGS}
+    who, used_it = nw.col("user"), nw.col("used_it")
     return (
-        rows.group_by(PART, "user", "request", *segments(signal.by))
+        rows.with_columns(used_it=nw.when(nw.col("used") == 1).then(who))
+        .group_by(PART, "request", *segments(signal.by))
         .agg(
-            *(nw.col(name).max().alias(name) for name in ("why", *FLAGS)), nw.len().alias("copies")
+            *(nw.col(name).max().alias(name) for name in ("user", "used_it", "why", *FLAGS)),
+            nw.len().alias("copies"),
         )
         .with_columns(
             **flags,
+            user=nw.when(used_it.is_null()).then(who).otherwise(used_it),
             rows=nw.when(named).then(one).otherwise(copies),
             unnamed=nw.when(named).then(none).otherwise(copies),
             repeats=nw.when(named).then(copies - 1).otherwise(none),

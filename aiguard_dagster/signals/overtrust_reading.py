@@ -1,6 +1,7 @@
 """What sums of outputs say of over-trust, and where, why and by whom."""
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 
 from aiguard_dagster.core.spec import Overtrust
 from aiguard_dagster.core.spoken import percent
@@ -33,6 +34,8 @@ def read_overtrust(signal: Overtrust, now: Tally, before: Tally | None) -> Readi
             before,
             lambda tally, where: _value(signal, tally, where),
             show=percent,
+            rests_on=partial(_judged, signal),
+            called="judged outputs",
         ),
         *_people(signal, now, before),
     )
@@ -48,6 +51,12 @@ def read_overtrust(signal: Overtrust, now: Tally, before: Tally | None) -> Readi
         else None,
         interval=_interval(signal, now) if value is not None else None,
     )
+
+
+def _judged(signal: Overtrust, tally: Tally, where: Mapping[str, str]) -> float:
+    """The outputs that a segment's value rests on."""
+    right = tally.total("right", **where) if signal.metric == "blind" else 0.0
+    return tally.total("judged", **where) + right
 
 
 def _coverage(signal: Overtrust, now: Tally) -> float:

@@ -19,6 +19,7 @@ from aiguard_dagster.core.spoken import percent
 from aiguard_dagster.signals.batch import Batch, Frame, require
 from aiguard_dagster.signals.scored import (
     count_scores,
+    labelled_rows,
     number_of,
     outside_note,
     realised,
@@ -124,6 +125,8 @@ def read_performance(signal: Performance, now: Tally, before: Tally | None) -> R
         lambda tally, where: _value(signal, tally, where),
         show="{:.4g}".format,
         worst=lambda value: sign * value,
+        rests_on=lambda tally, where: _labelled(signal, tally, where),
+        called="labelled rows",
     )
     return Reading(
         value=value,
@@ -188,13 +191,13 @@ def _unusable(signal: Performance, tally: Tally) -> int:
     return int(tally.total("rows", known="unusable"))
 
 
-def _labelled(signal: Performance, tally: Tally) -> int:
+def _labelled(signal: Performance, tally: Tally, where: Where | None = None) -> int:
     """Rows that the metric can be measured on."""
     if signal.metric in SCORE_METRICS:
-        return scored_rows(tally, outcome="0") + scored_rows(tally, outcome="1")
+        return labelled_rows(tally, where)
     if signal.metric in CLASS_METRICS:
-        return sum(_confusion(tally, {}).values())
-    return int(tally.total("rows", known="1"))
+        return sum(_confusion(tally, where or {}).values())
+    return int(tally.total("rows", known="1", **(where or {})))
 
 
 def _value(signal: Performance, tally: Tally, where: Where) -> float | None:

@@ -95,7 +95,7 @@ def tally_of_versions(
         outcome, against = outcomes[each.version]
         was = against.metric if against else None
         name = against.version if against else ""
-        values = (each.metric or 0.0, was or 0.0)
+        values = [value if value and isfinite(value) else 0.0 for value in (each.metric, was)]
         rows.append((outcome, each.version, name, 1, *values, *(0.0,) * 5))
     mine = list(steps)
     known = [s for step in mine for s in step.attempts if s is not None]

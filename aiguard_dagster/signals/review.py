@@ -24,8 +24,8 @@ FALSE = nw.lit(value=False)
 def why_review(review: Review, batch: Batch) -> nw.Expr:
     """Why an output must be reviewed, as text; empty where it need not.
 
-    A score or a value that is missing makes nobody sure, so it is a reason too. The first reason
-    that holds is told.
+    A score or a value that is missing makes nobody sure, so it is a reason too; and so is a score
+    that is no share, such as one in per cent. The first reason that holds is told.
 
     Raises:
         MeasurementError: A column is gone, or of a type that the policy does not fit.
@@ -93,6 +93,8 @@ def seconds_to_review(batch: Batch) -> nw.Expr:
         return seconds_between(batch, table.time or "", table.reviewed)
     if table.decided_at:
         return seconds_between(batch, table.time or "", table.decided_at)
+    if table.reviewed and not has_values(batch, table.reviewed):  # Nobody reviewed anything.
+        return seconds_between(batch, table.time or "", table.reviewed)
     what = f"no column says when reviews were made; {table.reviewed} only says whether"
     raise MeasurementError(with_hint(what, "keep the time there, or add decided_at: to the table."))
 
@@ -106,10 +108,13 @@ def _scores(review: Review, batch: Batch) -> list[tuple[str, nw.Expr]]:
     require(batch, name)
     dtype = type_of(batch, name)
     if family_of(dtype) != "numbers":
+        if not has_values(batch, name):  # pandas makes text of what is null throughout.
+            return [("no score", ~known(batch, name))]
         what = f"{name} holds {dtype}, and scores are numbers"
         raise MeasurementError(with_hint(what, "name another column as score:."))
     score = plain(batch, name).cast(nw.Float64)
-    cases = [("no score", ~known(batch, name))]
+    strange = ((score < 0) | (score > 1)).fill_null(value=False)
+    cases = [("no score", ~known(batch, name)), ("score outside 0 to 1", strange)]
     if review.score_below is not None:
         below = score < rounded(review.score_below, dtype)
         cases.append((f"score below {percent(review.score_below)}", below.fill_null(value=False)))
@@ -126,6 +131,8 @@ def _inside(region: Region, batch: Batch, name: str) -> nw.Expr:
         found = is_one_of(batch, name, region.one_of, option=f"inside.{name}")
         return found.fill_null(value=False)
     if family_of(type_of(batch, name)) != "numbers":
+        if not has_values(batch, name):
+            return FALSE
         what = f"{name} holds {type_of(batch, name)}, and min and max are numbers"
         raise MeasurementError(with_hint(what, "give one_of, or name another column."))
     value, dtype = plain(batch, name).cast(nw.Float64), type_of(batch, name)

@@ -99,16 +99,24 @@ def count_scores(signal: ScoredSignal, batch: Batch, part: nw.Expr) -> Counted:
     return Counted(frame=counted, keys=keys, sums=SUMS)
 
 
-def scored_rows(tally: Tally, *, outcome: str | None = None) -> int:
+def scored_rows(tally: Tally, *, outcome: str | None = None, where: Where | None = None) -> int:
     """Rows whose score is a probability, whatever came true, or by what did."""
     place, came = tally.keys.index("place"), tally.keys.index("outcome")
+    wanted = [(tally.keys.index(name), value) for name, value in (where or {}).items()]
     return int(
         sum(
             sums[0]
             for key, sums in tally.groups.items()
-            if key[place] not in UNUSABLE and outcome in {None, key[came]}
+            if key[place] not in UNUSABLE
+            and outcome in {None, key[came]}
+            and all(key[at] == value for at, value in wanted)
         )
     )
+
+
+def labelled_rows(tally: Tally, where: Where | None = None) -> int:
+    """Those of them whose label is known."""
+    return sum(scored_rows(tally, outcome=came, where=where) for came in ("0", "1"))
 
 
 def outside_note(tally: Tally) -> str:

@@ -11,7 +11,8 @@ FEWEST = 30
 """Rows that a segment must have to be named: fewer say little."""
 MOST = 5
 """Segments that are named."""
-Statistic = Callable[[Tally, Mapping[str, str]], float | None]
+Where = Mapping[str, str]
+Statistic = Callable[[Tally, Where], float | None]
 
 
 def worst_segments(
@@ -22,7 +23,7 @@ def worst_segments(
     *,
     show: Callable[[float], str],
     worst: Callable[[float], float] = float,
-    among: Sequence[str] = (),
+    rests_on: Callable[[Tally, Where], float] | None = None,
     called: str = "rows",
 ) -> tuple[Part, ...]:
     """The segments of the worst values, each with what it was in the baseline.
@@ -34,7 +35,7 @@ def worst_segments(
         statistic: Reads the value of the groups whose keys are so.
         show: Writes a value.
         worst: Larger is worse.
-        among: The sums that make the rows a value rests on; all rows when left out.
+        rests_on: How many rows a value rests on, such as those with a label; all when left out.
         called: What messages call those rows.
     """
     names = segments(columns)
@@ -42,9 +43,11 @@ def worst_segments(
         return ()
     found = []
     for group, sums in now.by(*names).items():
-        rows = sum(sums[name] for name in among or now.sums[:1])
-        where = dict(zip(names, group, strict=True))
-        value = statistic(now, where) if rows >= FEWEST and OTHER not in group else None
+        where, rows = dict(zip(names, group, strict=True)), sums[now.sums[0]]
+        if rows < FEWEST or OTHER in group:
+            continue
+        rows = rests_on(now, where) if rests_on else rows
+        value = statistic(now, where) if rows >= FEWEST else None
         if value is not None:
             found.append((worst(value), value, rows, group, where))
     found.sort(key=lambda each: (-each[0], each[3]))

@@ -95,6 +95,8 @@ class Seen:
         before: The baseline's sums; None where nothing was recorded.
         now: The window's own sums.
         days: The baseline's sums by day, in time order.
+        versions: The window's sums by the version that made the rows; those of a table that names
+            none are under an empty one.
         memo: Keeps what was derived from the baseline, which never changes, by a name for it.
     """
 
@@ -104,6 +106,7 @@ class Seen:
     earlier: Sequence[Tally]
     before: Tally | None
     days: Sequence[Tally] = ()
+    versions: Mapping[str, Tally] = field(default_factory=dict)
     memo: dict[str, Any] = field(default_factory=dict)
 
 
@@ -119,7 +122,6 @@ class Kind:
         count: Counts a batch.
         read: Reads the sums of whole days.
         read_window: Reads the sums of a window, where its length matters; as ``read`` if None.
-        read: Reads a value from sums.
         learns: Whether there is no value without the baseline's sums, which it learns from.
         look: Goes over the reading of a window; None where there is nothing to add.
     """

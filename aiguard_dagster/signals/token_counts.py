@@ -35,6 +35,7 @@ SUMS = (
     "has_cached",
     "over",
     "odd",
+    "placed",
     "grown",
     "further",
     DUPLICATES,
@@ -95,6 +96,7 @@ def _judged(calls: Frame, signal: Tokens) -> Frame:
         has_cached=where(kept, one),
         over=where(into > (signal.size or 0), one),
         odd=where(odd, one),
+        placed=where((into >= 0) & (nw.col("group") != ""), one),
         grown=zero,
         further=zero,
     )

@@ -45,7 +45,7 @@ RATIOS = {
     "over": _Ratio(counts=OF_CALLS, over="has_input", of="over", unit="of the prompts"),
 }
 PER_REQUEST = frozenset({"total", "input", "output"})
-KNOWN = {"cached": "has_cached", "growth": "has_input"}
+KNOWN = {"cached": "has_cached", "growth": "placed"}
 """The sum that says how many calls could be measured, where the ratio's own does not."""
 
 
@@ -94,6 +94,10 @@ def _notes(signal: Tokens, now: Tally, value: float | None) -> Iterator[str]:
         yield "no task or request has two calls"
     elif value is None:
         yield "no call has tokens"
+    if signal.of == "growth":
+        placed, known = (now.total(name, counts=OF_CALLS) for name in ("placed", "has_input"))
+        if alone := known - placed:
+            yield f"{alone:,.0f} calls name no task or request"
     if odd := now.total("odd", counts=OF_CALLS):
         what = "below zero, or more from the cache than were read"
         yield f"{odd:,.0f} calls have tokens that cannot be: {what}"

@@ -7,7 +7,19 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from aiguard_dagster.core.spec import Cost, Errors, Hallucination, Latency, TalliedSignal, Tokens
+from aiguard_dagster.core.spec import (
+    Agents,
+    Cost,
+    Errors,
+    Hallucination,
+    Latency,
+    TalliedSignal,
+    Tokens,
+    Trust,
+)
+from aiguard_dagster.signals.agent_counts import KEYS as AGENT_KEYS
+from aiguard_dagster.signals.agent_counts import STEPS, TASKS
+from aiguard_dagster.signals.agent_counts import SUMS as AGENT_SUMS
 from aiguard_dagster.signals.calls import UNNAMED
 from aiguard_dagster.signals.cost_counts import BILLED, UNKNOWN
 from aiguard_dagster.signals.cost_counts import KEYS as COST_KEYS
@@ -21,8 +33,9 @@ from aiguard_dagster.signals.tallied import segments
 from aiguard_dagster.signals.token_counts import KEYS as TOKEN_KEYS
 from aiguard_dagster.signals.token_counts import OF_CALLS
 from aiguard_dagster.signals.token_counts import SUMS as TOKEN_SUMS
+from aiguard_dagster.signals.trust_ratings import count_ratings
 from aiguard_dagster.stats.quantile_bins import Quantiles, bins_of
-from aiguard_dagster.stats.tally import Tally, tally_of
+from aiguard_dagster.stats.tally import Tally, fold, tally_of
 
 DAY_LENGTH = timedelta(days=1)
 DOLLARS = "USD"
@@ -36,6 +49,13 @@ TOKENS = Tally(
 )
 COST = Tally(keys=("served_by",), sums=("calls", "priced", "spend"))
 FEEDBACK = Tally(keys=("assessment", "value"), sums=("rows",))
+CALLS = Tally(keys=("type", "span", "status"), sums=("calls",))
+MODEL_SPANS = frozenset({"LLM", "CHAT_MODEL", "EMBEDDING"})
+"""Types of spans that are calls to models."""
+TOOL_SPANS = frozenset({"TOOL"})
+"""Types of spans that are calls of tools."""
+FAILED_SPAN = "ERROR"
+"""The status of a call that failed; a span that sets none has met no error."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +73,8 @@ class TraceCounts:
             and their ``spend`` in US dollars. Where only whole traces can be read, those that tell
             their tokens stand for the calls, and the model is empty.
         feedback: Valid assessments by their name and value as JSON; ``null`` is a judge's failure.
+        calls: Calls to models and of tools by the type, name and status of their spans; None where
+            only whole traces can be read.
     """
 
     requests: Tally = REQUESTS
@@ -60,6 +82,7 @@ class TraceCounts:
     tokens: Tally = TOKENS
     cost: Tally = COST
     feedback: Tally = FEEDBACK
+    calls: Tally | None = None
 
     @property
     def rows(self) -> int:
@@ -171,6 +194,43 @@ def hallucination_of(signal: Hallucination, counts: TraceCounts) -> Tally:
     return tally_of(("judge",), JUDGED_SUMS, [("", *found.values())])
 
 
+def trust_of(signal: Trust, counts: TraceCounts) -> Tally:
+    """What the ratings of one name say; see :mod:`~aiguard_dagster.signals.trust_ratings`."""
+    return count_ratings(signal, counts.rows, counts.feedback)
+
+
+def agents_of(signal: Agents, counts: TraceCounts) -> Tally:
+    """As :func:`~aiguard_dagster.signals.agent_counts.count_agents` gives them: a trace is a task.
+
+    Tasks that go on are not measured, nor are any where only whole traces can be read. Nobody knows
+    how many tasks take a step, so a step's rows are its calls.
+    """
+    steps: dict[str, tuple[float, float]] = {}
+    for (kind, name, status), (calls,) in counts.calls.groups.items() if counts.calls else ():
+        what = "tool" if kind in TOOL_SPANS else "model"
+        step = f"{what} {name or UNNAMED}"
+        counted = (
+            status == FAILED_SPAN
+            if signal.of == "failures"
+            else signal.of == "calls" or what == "tool"
+        )
+        number, amount = steps.get(step, (0, 0))
+        steps[step] = (number + calls, amount + calls * counted)
+    whole = counts.rows - counts.requests.total("rows", status="") if counts.calls else 0.0
+    tasks = {
+        "rows": counts.rows,
+        "calls": sum(number for number, _ in steps.values()),
+        "measured": whole,
+        "amount": sum(amount for _, amount in steps.values()),
+    }
+    groups = [(TASKS, "", tasks)] + [
+        (STEPS, step, {"rows": number, "calls": number, "measured": number, "amount": amount})
+        for step, (number, amount) in steps.items()
+    ]
+    rows = [(*keys, *(sums.get(each, 0) for each in AGENT_SUMS)) for *keys, sums in groups]
+    return fold(tally_of(AGENT_KEYS, AGENT_SUMS, rows), apart=("counts",))
+
+
 def _meaning(signal: Hallucination, text: str) -> str:
     """What an assessment's value says, which is written as JSON."""
     value = json.loads(text)
@@ -188,10 +248,12 @@ def _meaning(signal: Hallucination, text: str) -> str:
 
 
 TRACED: Mapping[type[TalliedSignal], Callable[[Any, TraceCounts], Tally]] = {
+    Agents: agents_of,
     Errors: errors_of,
     Hallucination: hallucination_of,
     Latency: latency_of,
     Tokens: tokens_of,
+    Trust: trust_of,
 }
 
 

@@ -10,6 +10,8 @@ from aiguard_dagster.signals.log_places import place_of
 from aiguard_dagster.signals.moments import seconds_of
 from aiguard_dagster.signals.tallied import PART, Counted, Kind, Reading, segments, text_of
 from aiguard_dagster.signals.trust_people import read_adoption, read_returning
+from aiguard_dagster.signals.trust_ratings import read_ratings
+from aiguard_dagster.signals.trust_releases import look_at_releases
 from aiguard_dagster.signals.trust_shares import read_outcome, read_time
 from aiguard_dagster.stats.tally import Tally
 
@@ -56,6 +58,8 @@ def count_trust(signal: Trust, batch: Batch, part: nw.Expr) -> Counted:
 
 def read_trust(signal: Trust, now: Tally, before: Tally | None) -> Reading:
     """The metric, and what explains it."""
+    if signal.assessment is not None:
+        return read_ratings(signal, now, before)
     match signal.metric:
         case "adoption":
             return read_adoption(signal, now, before)
@@ -139,4 +143,4 @@ def _one(condition: nw.Expr) -> nw.Expr:
     return nw.when(condition).then(nw.lit(1)).otherwise(nw.lit(0))
 
 
-TRUST = Kind(count_trust, read_trust)
+TRUST = Kind(count_trust, read_trust, look=look_at_releases)

@@ -71,7 +71,13 @@ def _coverage(now: Tally) -> float:
     return 1 - now.total("rows", user="") / rows if rows else 0.0
 
 
-def _days(tally: Tally, where: Mapping[str, str]) -> tuple[People, Days]:
+def days_of(tally: Tally, where: Mapping[str, str]) -> tuple[People, Days]:
+    """The people of a tally by person and day, and who was seen on each day.
+
+    Args:
+        tally: Sums by ``user``, ``day`` and perhaps more.
+        where: Keys that must be so, such as those of a segment.
+    """
     people = people_of(tally, "user", **where)
     found: dict[int, set[str]] = {}
     for user, day, *rest in tally.by("user", "day", *where):
@@ -94,11 +100,11 @@ def _windows(signal: Trust, days: Days) -> Iterator[tuple[int, int]]:
 
 def _returned(signal: Trust, tally: Tally, where: Mapping[str, str]) -> tuple[int, int]:
     """How many came back and how many were there at first, over all windows."""
-    _, days = _days(tally, where)
+    _, days = days_of(tally, where)
     came = began = 0
     for start, end in _windows(signal, days):
         middle = start + (end - start) // 2
-        first, second = _seen(days, start, middle), _seen(days, middle, end)
+        first, second = seen_in(days, start, middle), seen_in(days, middle, end)
         came += len(first & second)
         began += len(first)
     return came, began
@@ -113,12 +119,13 @@ def _returning(
 
 def _active(signal: Trust, tally: Tally, where: Mapping[str, str]) -> float:
     """People in a window; the mean where there are several."""
-    people, days = _days(tally, where)
-    active = [len(_seen(days, start, end)) for start, end in _windows(signal, days)]
+    people, days = days_of(tally, where)
+    active = [len(seen_in(days, start, end)) for start, end in _windows(signal, days)]
     return people.each * sum(active) / len(active) if active else 0.0
 
 
-def _seen(days: Days, start: int, end: int) -> set[str]:
+def seen_in(days: Days, start: int, end: int) -> set[str]:
+    """Who was seen from a day on until another, which is not one of them."""
     return {user for day, users in days.items() if start <= day < end for user in users}
 
 
@@ -156,12 +163,12 @@ def _steps(now: Tally, before: Tally | None, eligible: int) -> Iterator[Part]:
 
 
 def _reached(tally: Tally) -> dict[int, int]:
-    people, days = _days(tally, {})
+    people, days = days_of(tally, {})
     if not days:
         return {}
     first, last = min(days), max(days)
     return {
-        step: len(_seen(days, first, first + step)) * people.each
+        step: len(seen_in(days, first, first + step)) * people.each
         for step in STEPS
         if first + step <= last + 1
     }

@@ -66,11 +66,11 @@ def read_time(signal: Trust, now: Tally, before: Tally | None) -> Reading:
         signal.by or (),
         now,
         before,
-        lambda tally, where: _median(tally, where, fewest=FEWEST_PEOPLE),
+        lambda tally, where: median_time(tally, where, fewest=FEWEST_PEOPLE),
         show="{:.3g} s".format,
     )
-    was = _median(before, {}) if before else None
-    value = _median(now, {})
+    was = median_time(before) if before else None
+    value = median_time(now)
     usual = () if was is None or value is None else (_then(value, was),)
     return Reading(
         value=value,
@@ -155,7 +155,17 @@ def _by_decision(signal: Trust, now: Tally, before: Tally | None) -> Iterator[Pa
         yield Part(name="all decisions alike", value=shares[0], text=text)
 
 
-def _median(tally: Tally, where: Mapping[str, str], *, fewest: int = 1) -> float | None:
+def median_time(
+    tally: Tally, where: Mapping[str, str] | None = None, *, fewest: int = 1
+) -> float | None:
+    """The median of seconds to a decision, where every person weighs the same.
+
+    Args:
+        tally: Sums by ``user``, ``place`` and perhaps more.
+        where: Keys that must be so, such as those of a segment.
+        fewest: People without whom there is no median.
+    """
+    where = where or {}
     people = people_of(tally, "user", **where).sums
     wanted = tuple(where.values())
     timed: dict[str, dict[int, float]] = {}

@@ -18,6 +18,7 @@ class WindowProfiles:
         expected: Partitions that the window holds.
         champion: The version in production.
         silent: Whether a batch without rows is there all the same: nobody made a request.
+        time_zone: Whose clock the table's naive times follow.
     """
 
     window: Window
@@ -25,6 +26,7 @@ class WindowProfiles:
     expected: int
     champion: str
     silent: bool = False
+    time_zone: str = "UTC"
 
     @property
     def partition_coverage(self) -> float:

@@ -109,6 +109,8 @@ def interval_from_scores(metric: str, rows: Unlabelled, curve: Curve) -> Estimat
     whole = np.rint(rows.rows).astype(np.int64)
     drawn = rng.binomial(whole, curve.at(rows.place, curve.drawn(rng, DRAWS))).astype(float)
     found = metric_of_scores(metric, _come_out(replace(rows, rows=whole.astype(float)), drawn))
+    if not np.isfinite(found).any():
+        return None  # So few rows, or so rare a class, that chance alone leaves nothing to measure.
     low, high = np.nanquantile(found, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Estimate(value=value, low=min(float(low), value), high=max(float(high), value))
 

@@ -7,6 +7,9 @@ PER_DECADE = 40
 NUDGE = 1e-9
 """Engines' logarithms differ in the last digit; this keeps round numbers in the bin they end."""
 
+ZERO_BIN = -10_000
+"""The bin of zero, which has no logarithm."""
+
 
 def quantile(counts: Mapping[int, float], share: float) -> float | None:
     """A quantile, known to its bin of 5.9 %: between the ends it is taken to grow steadily.
@@ -15,7 +18,7 @@ def quantile(counts: Mapping[int, float], share: float) -> float | None:
     "DDSketch", PVLDB 12 (2019), whose relative error has such a bound too.
 
     Args:
-        counts: Values by bin; those of 0 or less belong under the smallest.
+        counts: Values by bin; zeros are in :data:`ZERO_BIN`.
         share: 0 to 1.
 
     Returns:
@@ -30,6 +33,8 @@ def quantile(counts: Mapping[int, float], share: float) -> float | None:
     wanted, below = share * total, 0.0
     for place in sorted(counts):
         if below + counts[place] >= wanted and counts[place]:
+            if place <= ZERO_BIN:
+                return 0.0
             inside = (wanted - below) / counts[place]
             return float(10 ** ((place - 1 + inside) / PER_DECADE))
         below += counts[place]

@@ -8,7 +8,6 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 
 from aiguard_dagster.stats.tally import MOST_GROUPS, OTHER, Sums, Tally
 
@@ -32,30 +31,46 @@ def thin(tally: Tally, people: Iterable[str], *, most: int = MOST_GROUPS) -> Tal
     """
     for key in people:
         place = tally.keys.index(key)
-        reach = Counter(_ones(group[place]) for group in tally.groups if _is_named(group[place]))
-        halvings, named = 0, reach.total()
-        while named > most:
-            named -= reach[halvings]
-            halvings += 1
-        if halvings:
+        reach = Counter(ones(group[place]) for group in tally.groups if _is_named(group[place]))
+        if halvings := halvings_of(reach, most):
             tally = _without(tally, place, halvings)
     return tally
+
+
+def halvings_of(reach: Mapping[int, int], most: int) -> int:
+    """How often people must be halved until there are few groups enough.
+
+    Args:
+        reach: Groups of named people by how many halvings keep the person.
+        most: Groups that are kept.
+
+    >>> halvings_of({0: 4, 1: 2, 2: 2}, most=4)
+    1
+    """
+    halvings, named = 0, sum(reach.values())
+    while named > most:
+        named -= reach.get(halvings, 0)
+        halvings += 1
+    return halvings
 
 
 def _is_named(person: str) -> bool:
     return bool(person) and not person.startswith(OTHER)
 
 
-@lru_cache(maxsize=200_000)
-def _ones(person: str) -> int:
-    """How many of the last bits of a hash are ones: so many halvings keep the person."""
+def ones(person: str) -> int:
+    """How many of the last bits of a hash are ones: so many halvings keep the person.
+
+    >>> ones("a7")
+    3
+    """
     after = int(person, 16) + 1
     return (after & -after).bit_length() - 1
 
 
 def _kept(person: str, halvings: int) -> bool:
     """Whether a key names a person who is in the sample."""
-    return _is_named(person) and _ones(person) >= halvings
+    return _is_named(person) and (not halvings or ones(person) >= halvings)
 
 
 def _without(tally: Tally, place: int, halvings: int) -> Tally:

@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 from aiguard_dagster.core.errors import MeasurementError
 from aiguard_dagster.stats.tally import Tally, merge_tallies
 
+UNKNOWN_VERSION = "unknown"
+"""The part of rows that say no version, in a table that names them."""
 T = TypeVar("T", float, datetime)
 Key = TypeVar("Key")
 

@@ -1,21 +1,15 @@
 """``make demo-assistant``: replay seven weeks of an assistant and show what the guard said."""
 
-import json
 import os
-import sys
-import time
 from contextlib import ExitStack
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
-import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
+from examples import screen
 from examples.assistant.server import mlflow_server
-from examples.home import HOME, prepare_home, quiet
+from examples.home import HOME, quiet
 
 COLOURS = {
     "ok": "bright_green",
@@ -25,21 +19,10 @@ COLOURS = {
     "notify": "bright_cyan",
     "escalate": "bright_yellow",
 }
-COLUMNS = (
-    TextColumn("{task.description}"),
-    BarColumn(),
-    MofNCompleteColumn(),
-    TimeElapsedColumn(),
-)
 
 
-@click.command()
-@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write all of it here.")
-def main(json_file: Path | None) -> None:
-    """Replay two weeks of conversations and ten days of code through Dagster and MLflow."""
-    started = time.perf_counter()
-    prepare_home("assistant")
-    console = Console(width=max(100, min(Console().width, 160)))
+def play(console: Console) -> dict[str, Any]:
+    """Replay two weeks of conversations and ten days of code."""
     console.print(
         "[bold]assistant[/]: 24 days of a generative assistant, one guard"
         f"\n[dim]Dagster on sqlite and a server of MLflow in {HOME}[/]"
@@ -50,22 +33,17 @@ def main(json_file: Path | None) -> None:
         stack.enter_context(quiet())
         uri = stack.enter_context(mlflow_server(HOME))
         os.environ["MLFLOW_TRACKING_URI"] = uri
-        result = play(console)
-    result["seconds"] = round(time.perf_counter() - started, 1)
-    show(console, result)
-    if json_file:
-        json_file.write_text(json.dumps(result, indent=1) + "\n")
-        console.print(f"All of it as JSON: {json_file}")
+        return replayed(console)
 
 
-def play(console: Console) -> dict[str, Any]:
+def replayed(console: Console) -> dict[str, Any]:
     """Accept v1, replay day by day under a progress bar, and read back what happened."""
     import dagster as dg
 
     from examples.assistant import replay
     from examples.assistant.report import collect
 
-    with Progress(*COLUMNS, console=console, transient=not sys.stdout.isatty()) as progress:
+    with screen.progress(console) as progress:
         task = progress.add_task("accepting v1", total=len(list(replay.days())))
         instance = dg.DagsterInstance.get()
         model_id, logged = replay.accept_v1()
@@ -80,18 +58,12 @@ def play(console: Console) -> dict[str, Any]:
 
 def show(console: Console, result: dict[str, Any]) -> None:
     """Each change of a verdict and each notice, then where every rule stands at the end."""
-    table = Table(title="Timeline", title_justify="left", expand=True, row_styles=("", "on grey7"))
-    for name in ("day", "rule", "verdict"):
-        table.add_column(name, no_wrap=True)
-    table.add_column("why", ratio=1)
+    table = screen.table("Timeline", "day", "rule", "verdict", row_styles=("", "on grey7"))
     for day, rule, what, why in told(result):
         table.add_row(day, rule, f"[{COLOURS.get(what, 'default')}]{what}[/]", why)
     console.print(table)
     last = {row["rule"]: row for row in result["timeline"]}
-    table = Table(title="On the last day", title_justify="left", expand=True)
-    for name in ("rule", "verdict", "n", "coverage"):
-        table.add_column(name, no_wrap=True)
-    table.add_column("why", ratio=1)
+    table = screen.table("On the last day", "rule", "verdict", "n", "coverage")
     for rule, row in last.items():
         what = row["verdict"]
         table.add_row(
@@ -109,7 +81,6 @@ def show(console: Console, result: dict[str, Any]) -> None:
         f" back: median {traces['median_ms']:,.0f} ms, and {traces['median_ms_of_rows']:,.0f} ms"
         " by the published rows."
     )
-    console.print(f"{result['seconds']:.0f} s. The same history in Dagster's UI: [bold]make ui[/]")
 
 
 def told(result: dict[str, Any]) -> list[tuple[str, str, str, str]]:
@@ -123,6 +94,13 @@ def told(result: dict[str, Any]) -> list[tuple[str, str, str, str]]:
     rows += [(a["day"], a["rule"], a["action"], a["reason"]) for a in result["actions"]]
     return sorted(rows, key=lambda row: row[0])
 
+
+main = screen.demo(
+    "assistant",
+    "Replay two weeks of conversations and ten days of code through Dagster and MLflow.",
+    play,
+    show,
+)
 
 if __name__ == "__main__":
     main()

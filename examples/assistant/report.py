@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import dagster as dg
 import polars as pl
 
 from aiguard_dagster.adapters.dagster.history import StoredEvaluation
@@ -40,9 +39,7 @@ def collect(found: Replay) -> Json:
 def evaluation(rule: str, stored: StoredEvaluation) -> Json:
     """One verdict with all that explains it."""
     point, told = stored.point, stored.metadata
-    plain = {key: value.value for key, value in told.items()}
-    parts = told.get("aiguard/columns")
-    ends = (plain.get("aiguard/interval_low"), plain.get("aiguard/interval_high"))
+    ends = (told.get("aiguard/interval_low"), told.get("aiguard/interval_high"))
     return {
         "day": f"{point.as_of - DAY:%Y-%m-%d}",
         "rule": rule,
@@ -50,16 +47,13 @@ def evaluation(rule: str, stored: StoredEvaluation) -> Json:
         "value": point.value,
         "limit": point.limit,
         "n": point.n,
-        "coverage": plain.get("aiguard/coverage"),
+        "coverage": told.get("aiguard/coverage"),
         "interval": None if None in ends else ends,
         "parts": [
             {"name": part["column"], "value": part["value"], "text": part["what"]}
-            for part in (
-                record.data
-                for record in (parts.records if isinstance(parts, dg.TableMetadataValue) else ())
-            )
+            for part in told.get("aiguard/columns", ())
         ],
-        "note": plain.get("aiguard/note") or "",
+        "note": told.get("aiguard/note") or "",
         "reason": point.reason,
     }
 

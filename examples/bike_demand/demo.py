@@ -1,18 +1,13 @@
 """``make demo``: replay the autumn of 2012 and show what the guard did."""
 
-import json
-import sys
-import time
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
-import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from examples.home import HOME, prepare_home, quiet
+from examples import screen
+from examples.home import HOME, quiet
 
 COLOURS = {
     "hold": "bright_yellow",
@@ -26,13 +21,8 @@ COLOURS = {
 }
 
 
-@click.command()
-@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write all of it here.")
-def main(json_file: Path | None) -> None:
-    """Replay 15 August to 31 December 2012 through Dagster and MLflow."""
-    started = time.perf_counter()
-    prepare_home("bike_demand")
-    console = Console(width=max(100, min(Console().width, 160)))
+def play(console: Console) -> dict[str, Any]:
+    """Replay 15 August to 31 December 2012."""
     console.print(
         "[bold]bike_demand[/]: 139 days, two versions of a forecast, one guard"
         f"\n[dim]Dagster and MLflow on sqlite in {HOME}[/]"
@@ -40,29 +30,17 @@ def main(json_file: Path | None) -> None:
     from examples.bike_demand.report import collect
 
     with quiet():
-        story = play(console)
-        result = collect(*story)
-    result["seconds"] = round(time.perf_counter() - started, 1)
-    show(console, result)
-    if json_file:
-        json_file.write_text(json.dumps(result, indent=1) + "\n")
-        console.print(f"All of it as JSON: {json_file}")
+        return collect(*replayed(console))
 
 
-def play(console: Console) -> tuple[Any, ...]:
+def replayed(console: Console) -> tuple[Any, ...]:
     """Train, replay day by day under a progress bar, and give back what is needed to tell it."""
     import dagster as dg
 
     import definitions
     from examples.bike_demand import replay
 
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=console, transient=not sys.stdout.isatty()) as progress:
+    with screen.progress(console) as progress:
         task = progress.add_task("training v1 and v2", total=len(list(replay.days())))
         instance = dg.DagsterInstance.get()
         replay.train_and_promote(instance)
@@ -78,10 +56,8 @@ def play(console: Console) -> tuple[Any, ...]:
 
 def show(console: Console, result: dict[str, Any]) -> None:
     """The timeline where a verdict changed or something was decided, then the errors."""
-    table = Table(title="Timeline", title_justify="left", expand=True, row_styles=("", "on grey7"))
-    for name in ("day", "rule", "verdict", "decision", "champion"):
-        table.add_column(name, no_wrap=True)
-    table.add_column("why", ratio=1)
+    heads = ("day", "rule", "verdict", "decision", "champion")
+    table = screen.table("Timeline", *heads, row_styles=("", "on grey7"))
     for row in told(result["timeline"], result["actions"]):
         verdict, decision = row["verdict"], row["decision"] or ""
         table.add_row(
@@ -110,7 +86,6 @@ def show(console: Console, result: dict[str, Any]) -> None:
             f"After the rollback: v{after['champion']} {after['served']:.1f},"
             f" where v{after['replaced']} would have had {after['would_have_been']:.1f}."
         )
-    console.print(f"{result['seconds']:.0f} s. The same history in Dagster's UI: [bold]make ui[/]")
 
 
 def told(timeline: list[dict[str, Any]], actions: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -129,6 +104,10 @@ def told(timeline: list[dict[str, Any]], actions: list[dict[str, Any]]) -> list[
             rows.append({**row, "decision": None})
     return rows
 
+
+main = screen.demo(
+    "bike_demand", "Replay 15 August to 31 December 2012 through Dagster and MLflow.", play, show
+)
 
 if __name__ == "__main__":
     main()

@@ -1,15 +1,16 @@
 """Scores, errors and rows out of distribution are counted alike wherever the rows are."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import polars as pl
 import pytest
 
 from aiguard_dagster.adapters.engines.engine import Plan
 from aiguard_dagster.adapters.engines.grids import choose_grid
-from aiguard_dagster.adapters.engines.open import as_frame, engine_of
+from aiguard_dagster.adapters.engines.open import as_frame, engine_of, profiles_of_table
 from aiguard_dagster.adapters.engines.tallies import tallies_of
 from aiguard_dagster.core.spec import EstimatedPerformance, OutOfDistribution, Performance, Table
+from aiguard_dagster.stats.grid import Grid
 from tests.conformance.engines import LOCAL, as_spark
 from tests.conformance.warehouses import as_ibis_on_duckdb
 from tests.signals.scored import WEEK
@@ -69,3 +70,29 @@ def test_days_are_counted_as_if_each_were_a_batch(what):
         assert tallies["it"].groups.keys() == one.groups.keys()
         for group, sums in one.groups.items():
             assert tallies["it"].groups[group] == pytest.approx(sums)
+
+
+@pytest.mark.parametrize("zone", ["America/Los_Angeles", "Europe/Berlin", "Asia/Tokyo"])
+@pytest.mark.parametrize("name", NAMES)
+def test_days_of_a_local_clock_are_those_of_the_profiles(name, zone):
+    start = datetime(2026, 3, 28)
+    at = [start + timedelta(hours=hour) for hour in range(60) if hour != 26]
+    rows = pl.DataFrame({"at": at, "said": 1.0, "label": 2.0})
+    table = Table(asset="p", time="at", prediction="said", label="label", time_zone=zone)
+    plan = Plan(table=table, grid=Grid(), tallies={"it": SIGNALS["errors"]}, by="day")
+    found = profiles_of_table(ENGINES[name](rows), plan)
+    counted = {day: part.tallies["it"].total("rows") for day, part in found.items()}
+    assert counted == {day: part.rows for day, part in found.items()}
+    assert sum(counted.values()) == len(at)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_versions_that_are_floats_beside_nan_are_counted_as_the_profiles_have_them(name):
+    versions = [1.0, 2.0, None, 2.0, float("nan"), 2.0]
+    rows = pl.DataFrame({"version": versions, "said": 1.0, "label": 2.0})
+    rows = rows.with_columns(at=pl.lit(datetime(2026, 1, 1)))
+    table = Table(asset="p", time="at", prediction="said", label="label", model_version="version")
+    plan = Plan(table=table, grid=Grid(), tallies={"it": SIGNALS["errors"]})
+    found = profiles_of_table(ENGINES[name](rows), plan)
+    counted = {version: part.tallies["it"].total("rows") for version, part in found.items()}
+    assert counted == {"1": 1, "2": 3, "unknown": 2}

@@ -1,13 +1,15 @@
 """Which broken data explains a breach further down."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aiguard_dagster.core.cause import find_suspects
+from aiguard_dagster.core.cause import Trouble, all_suspects, find_suspects
 from aiguard_dagster.core.lifecycle import Episode, Point
+from aiguard_dagster.core.spec import Layer
 from aiguard_dagster.core.verdicts import Verdict
 from tests.core.specs import COMPLETE, COST, DRIFT, FRESH, MAE, PANDERA, SCHEMA, guard_of
 
@@ -36,7 +38,7 @@ def suspects(history, start=10, end=20):
 @pytest.mark.parametrize("rule", DATA)
 def test_every_rule_on_the_data_itself_can_be_the_cause(rule):
     (found,) = suspects({rule: [breach(12, 13, 14)]})
-    assert found.rule == rule
+    assert found.name == rule
     assert found.since == START + 12 * DAY
     assert found.reason == "8h > 2h"
     assert not found.ongoing
@@ -95,3 +97,55 @@ def test_suspects_come_oldest_first_whatever_the_order_of_rules(spans):
 def test_no_history_has_no_suspects():
     assert suspects({}) == ()
     assert suspects({"fresh": []}) == ()
+
+
+# The furthest up is named.
+
+LAYERS = {
+    "source": FRESH,
+    "pipeline": COMPLETE,
+    "features": DRIFT,
+    "metadata": {"kind": "metadata", "table": "features"},
+    "model": MAE,
+    "use": COST,
+}
+LAYERED = guard_of(*({"name": name, "signal": signal} for name, signal in LAYERS.items()))
+
+
+def rule_of(name):
+    return next(rule for rule in LAYERED.rules if rule.name == name)
+
+
+def blamed(name, history, troubles=()):
+    (newest,) = history[name]
+    return [s.name for s in all_suspects(LAYERED, rule_of(name), newest.latest, history, troubles)]
+
+
+@pytest.mark.parametrize("fault", list(LAYERS))
+def test_with_the_fault_in_a_layer_everything_below_it_names_that_layer(fault):
+    places = list(LAYERS)
+    below = places[places.index(fault) :]
+    history = {name: [breach(12, 13, None)] for name in below}
+    assert blamed(fault, history) == []
+    for name in below[1:]:
+        assert blamed(name, history)[0] == fault
+
+
+@pytest.mark.parametrize("layer", [Layer.SOURCE, Layer.PIPELINE])
+@pytest.mark.parametrize("what", ["failed", "late", "stale", "blocked", "breaching"])
+def test_an_asset_in_trouble_is_named_before_the_rules_below_it(layer, what):
+    history = {name: [breach(12, 13, None)] for name in ("features", "model", "use")}
+    trouble = Trouble(asset="raw", layer=layer, since=START + 13 * DAY, reason=what)
+    for name in ("features", "model", "use"):
+        assert blamed(name, history, [trouble])[0] == "raw"
+
+
+def test_only_trouble_in_the_window_counts_and_only_some_of_it_excuses_the_model():
+    window = START + 10 * DAY, START + 20 * DAY
+    late = Trouble(asset="raw", layer=Layer.SOURCE, since=START + 12 * DAY)
+    over = replace(late, since=START, until=START + 10 * DAY)
+    ahead = replace(late, since=START + 21 * DAY)
+    told = replace(late, excuses=False)
+    assert [s.name for s in find_suspects(GUARD, *window, {}, [late, over, ahead, told])] == ["raw"]
+    history = {"model": [breach(12, 20, None)]}
+    assert blamed("model", history, [told]) == ["raw"]

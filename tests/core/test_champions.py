@@ -15,6 +15,7 @@ from aiguard_dagster.core.champions import (
     champion_at,
     earlier_champions,
     reign_from_json,
+    reign_that_lasted,
     reign_to_json,
     reigns_of,
 )
@@ -161,3 +162,14 @@ def test_a_move_that_was_made_by_somebody_is_not_made_unknown_again():
 def test_a_moment_without_zone_is_no_moment():
     with pytest.raises(ValueError, match="has no time zone"):
         as_utc(datetime(2026, 1, 1))
+
+
+@pytest.mark.parametrize(
+    ("version", "days", "start"),
+    [("1", 2, 1), ("1", 3, 7), ("2", 4, 3), ("2", 5, None), ("3", 1, None)],
+)
+def test_the_first_days_of_a_version_are_of_the_first_reign_that_lasted_so_long(
+    version, days, start
+):
+    found = reign_that_lasted(HISTORY, version, timedelta(days=days))
+    assert (found and found.start) == (start and day(start))

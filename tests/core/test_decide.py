@@ -323,6 +323,7 @@ def test_a_request_names_its_breach_and_gives_the_numbers():
         "n": 100,
         "since": "2026-01-02T00:00:00+00:00",
         "champion": "1",
+        "suspect_layer": "model",
         "attempt": 1,
     }
 
@@ -441,6 +442,23 @@ def test_a_first_window_may_fill_before_silence_counts():
     assert decide(GUARD, known, (), now=filled + GUARD.silence - timedelta(seconds=1)) == ()
     (told,) = decide(GUARD, known, (), now=filled + GUARD.silence)
     assert told.kind is ESCALATE
+
+
+def test_a_new_champion_s_first_days_may_pass_before_silence_counts():
+    signal = {"kind": "performance", "metric": "mae", "window": "1d", "baseline": "first 14d"}
+    limit = {"above_baseline": "50%"}
+    rule = {"name": "mae", "signal": signal, "limit": limit}
+    tables = {"predictions": GUARD.tables["predictions"].model_dump()}
+    guard = Guard.model_validate({**GUARD.model_dump(), "tables": tables, "rules": [rule]})
+    told = points("mae", [OK])
+    told += [replace(point, subject="2") for point in points("mae", [None, *[QUIET] * 14])]
+    over = START + timedelta(days=14) + GUARD.silence
+    assert decide(guard, {"mae": told}, (), now=over - timedelta(seconds=1)) == ()
+    (escalation,) = decide(guard, {"mae": told}, (), now=over)
+    assert escalation.kind is ESCALATE
+    told += [replace(point, subject="2") for point in points("mae", [*[None] * 15, OK])]
+    (later,) = decide(guard, {"mae": told}, (), now=START + timedelta(days=15) + GUARD.silence)
+    assert later.kind is ESCALATE
 
 
 def test_silence_after_a_new_word_escalates_anew():

@@ -182,7 +182,7 @@ def test_mlflow_that_is_down_fails_the_tick_clearly_and_leaves_all_else_alone(ne
     with pytest.raises(dg.Failure) as failure:
         project.daemon.tick(DELTAS)
     told = str(failure.value)
-    assert told.startswith(f"demand: ActionError: {project.registry.name}: read alias:champion: ")
+    assert told.startswith("demand: ActionError: read the champions of all models: ")
     assert down in told
     assert "Hint: see that MLflow runs" in told
     assert project.daemon.cursors == cursor
@@ -330,3 +330,21 @@ def test_an_absolute_limit_on_a_metric_needs_no_baseline(new_project):
     project.live(1, 2)
     assert set(project.verdicts("drift").values()) == {"error"}
     assert project.verdicts("error")[2] == "ok"
+
+
+def test_each_change_of_what_rules_count_has_the_newest_profiles_made_again_once(new_project):
+    def rule(quantile, name="tail"):
+        asked = {"metric": "quantile_loss", "quantile": quantile, "window": "2d"}
+        signal = {"kind": "performance", "min_samples": 24, **asked}
+        return {"name": name, "signal": signal, "limit": 100.0}
+
+    project = new_project(rules=(rule(0.5),), baselines=())
+    project.live(1, 2)
+    name = project.guard.model.name
+    for quantile in (0.1, 0.2, 0.3, 0.4):
+        rules = (rule(quantile), rule(1 - quantile, "other"))
+        project.guard = guard(rules=rules, model={"name": name, "alias": "champion"})
+        project.rebuild()
+        assert len(project.tick()) == 2
+        assert project.tick() == []
+        assert [project.verdicts(each)[2] for each in ("tail", "other")] == ["ok", "ok"]

@@ -1,9 +1,11 @@
 """Compute of an asset and its upstreams, read from a real event log by the sensor."""
 
 import time
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
+import dagster._time
 import pytest
 
 from aiguard_dagster import MLflowResource, ProfileStore, build_guard_definitions
@@ -13,6 +15,7 @@ from aiguard_dagster.adapters.mlflow.registry import ModelRegistry
 from aiguard_dagster.core.errors import SpecError
 from aiguard_dagster.core.spec import Guard
 from aiguard_dagster.orchestration.keys import check_key
+from aiguard_dagster.orchestration.runs import day_of
 from aiguard_dagster.testing import Daemon
 
 DAY = timedelta(days=1)
@@ -44,9 +47,26 @@ def project(pauses: Pauses):
     return dg.Definitions([raw, scores, apart], executor=dg.in_process_executor)
 
 
+@contextmanager
+def so_long_ago(days):
+    """Dagster's clocks, the one of its log too, so many days back; they go on."""
+    real, back = time.time, days * DAY.total_seconds()
+
+    def now():
+        return real() - back
+
+    moment = "_mockable_get_current_datetime", lambda: datetime.fromtimestamp(now(), tz=UTC)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(time, "time", now)
+        patch.setattr(dagster._time, *moment)
+        patch.setattr(dagster._time, "_mockable_get_current_timestamp", now)
+        yield
+
+
 class Pipeline:
-    def __init__(self, workshop, instance, folder, rule=RULE):
-        name = workshop.model(versions=1)
+    def __init__(self, workshop, instance, folder, rule=RULE, *, since=(1, 0)):
+        self.workshop = workshop
+        name = workshop.model(versions=2)
         self.guard = Guard.model_validate(
             {
                 "name": "scorer",
@@ -57,8 +77,7 @@ class Pipeline:
             }
         )
         self.instance, self.now, self.pauses = instance, datetime.now(tz=UTC), {}
-        registry = ModelRegistry(workshop.client, self.guard.model)
-        registry.promote("1", at=self.now - DAY, by="team:scores", why="accepted")
+        self.promote("1", *since)
         self.defs = build_guard_definitions(
             guards=[self.guard],
             definitions=project(self.pauses),
@@ -73,6 +92,16 @@ class Pipeline:
         self.pauses.update(pauses)
         keys = [dg.AssetKey(name) for name in ("raw", "scores", "apart")]
         return self.daemon.run(asset_selection=keys, tags=tags)
+
+    def promote(self, version, days_ago, hour=0):
+        registry = ModelRegistry(self.workshop.client, self.guard.model)
+        at = day_of(datetime.now(tz=UTC)) - days_ago * DAY + hour * timedelta(hours=1)
+        registry.promote(version, at=at, by="team:scores", why=f"{days_ago} days ago")
+
+    def verdicts(self):
+        """By how many days ago the day was; of two the later counts."""
+        today = day_of(datetime.now(tz=UTC)) + DAY
+        return {(today - p.as_of).days: p.verdict.value for p in self.points()}
 
     def tick(self):
         """At the end of today."""
@@ -92,7 +121,7 @@ class Pipeline:
 @pytest.fixture
 def new_pipeline(sqlite, tmp_path):
     with dg.DagsterInstance.ephemeral() as instance:
-        yield lambda rule=RULE: Pipeline(sqlite, instance, tmp_path, rule)
+        yield lambda rule=RULE, **more: Pipeline(sqlite, instance, tmp_path, rule, **more)
 
 
 def test_compute_of_the_asset_and_what_it_is_made_from_is_told(new_pipeline):
@@ -175,3 +204,81 @@ def test_a_limit_relative_to_what_was_never_recorded_is_refused(new_pipeline):
     with pytest.raises(SpecError, match="no baseline is recorded of runs") as told:
         new_pipeline({**RULE, "limit": {"above_baseline": "50%"}})
     assert "baseline: first 14d" in str(told.value)
+
+
+AGAINST_FIRST = {
+    **RULE,
+    "signal": {**RULE["signal"], "baseline": "first 3d", "min_coverage": 0.8},
+    "limit": {"above_baseline": "400%"},
+}
+
+
+def ran(pipeline, days, **pauses):
+    with so_long_ago(days):
+        pipeline.run(**pauses)
+
+
+def test_compute_is_held_to_the_first_days_of_the_version_in_production(new_pipeline):
+    pipeline = new_pipeline(AGAINST_FIRST, since=(6, 0))
+    for days in range(6, 1, -1):
+        ran(pipeline, days, raw=0.1)
+    ran(pipeline, 1, raw=1.5)
+    pipeline.tick()
+    told = pipeline.verdicts()
+    assert {told[days] for days in (6, 5, 4)} == {"inconclusive"}
+    assert [told[days] for days in (3, 2, 1)] == ["ok", "ok", "breach"]
+    early, newest = (
+        next(p for p in pipeline.points() if p.verdict.value == v)
+        for v in ("inconclusive", "breach")
+    )
+    assert early.reason == "the first 3d of v1 are not over yet"
+    assert "(first 3d 0." in newest.reason
+    assert "worst: raw" in newest.reason
+    written = len(pipeline.points())
+    cursor = pipeline.daemon.cursors["aiguard_deltas"]
+    assert "scorer" in cursor  # Nothing is looked at again until something changes.
+    pipeline.tick()
+    assert (len(pipeline.points()), pipeline.daemon.cursors["aiguard_deltas"]) == (written, cursor)
+
+
+@pytest.mark.parametrize("hour", [10, 15])
+def test_a_version_that_takes_over_in_the_middle_of_a_day_has_first_days_too(new_pipeline, hour):
+    signal = {**AGAINST_FIRST["signal"], "baseline": "first 1d"}
+    pipeline = new_pipeline({**AGAINST_FIRST, "signal": signal}, since=(4, hour))
+    for days in (4, 3, 2):
+        ran(pipeline, days, raw=0.1)
+    ran(pipeline, 1, raw=1.5)
+    pipeline.tick()
+    reasons = [point.reason for point in pipeline.points()]
+    assert [pipeline.verdicts()[days] for days in (2, 1)] == ["ok", "breach"], reasons
+
+
+def test_a_version_that_comes_back_is_held_to_its_own_first_days_still(new_pipeline):
+    pipeline = new_pipeline(AGAINST_FIRST, since=(40, 0))
+    pipeline.promote("2", 20)
+    pipeline.promote("1", 2)
+    for days in (40, 39, 38):
+        ran(pipeline, days, raw=0.1)
+    for days in (20, 19, 18, 17):
+        ran(pipeline, days, raw=1.5)
+    ran(pipeline, 2, raw=0.1)
+    ran(pipeline, 1, raw=1.5)
+    pipeline.tick()
+    reasons = [point.reason for point in pipeline.points()]
+    assert [pipeline.verdicts()[days] for days in (2, 1)] == ["ok", "breach"], reasons
+
+
+def test_an_absolute_limit_does_not_wait_for_the_first_days(new_pipeline):
+    pipeline = new_pipeline({**AGAINST_FIRST, "limit": 3600})
+    pipeline.run()
+    pipeline.tick()
+    assert pipeline.points()[-1].verdict.value == "ok"
+
+
+def test_days_between_two_runs_are_known_to_have_had_none(new_pipeline):
+    signal = {**RULE["signal"], "window": "20d", "min_coverage": 0.9}
+    pipeline = new_pipeline({**RULE, "signal": signal})
+    ran(pipeline, 60)
+    pipeline.run()
+    pipeline.tick()
+    assert pipeline.points()[-1].verdict.value == "ok"

@@ -7,6 +7,7 @@ import pytest
 
 from aiguard_dagster import MLflowResource, ProfileStore, build_guard_definitions
 from aiguard_dagster.adapters.dagster.history import read_evaluations
+from aiguard_dagster.adapters.mlflow.new_versions import new_versions
 from aiguard_dagster.adapters.mlflow.registry import ModelRegistry
 from aiguard_dagster.core.spec import Guard
 from aiguard_dagster.orchestration.keys import check_key
@@ -68,9 +69,12 @@ class Trainer:
         self.metric = metric
         self.daemon.run(asset_selection=[dg.AssetKey("model")])
 
+    @property
+    def registry(self):
+        return ModelRegistry(self.workshop.client, self.guard.model)
+
     def accept(self, version):
-        registry = ModelRegistry(self.workshop.client, self.guard.model)
-        registry.promote(version, at=datetime.now(tz=UTC), by="team:demand", why="accepted")
+        self.registry.promote(version, at=datetime.now(tz=UTC), by="team:demand", why="accepted")
 
     def points(self, rule):
         check = check_key(self.guard, rule)
@@ -109,3 +113,18 @@ def test_a_version_more_is_judged_anew_and_nothing_twice(trainer):
     trainer.daemon.tick("aiguard_deltas")
     newest = trainer.points(trainer.guard.rules[0])[-1]
     assert (newest.value, newest.n) == (0.0, 1)
+
+
+def test_a_metric_that_a_run_tells_anew_before_it_is_over_is_the_newest(trainer):
+    trainer.train(10.0)
+    trainer.accept("1")
+    trainer.train(12.0)
+    trainer.daemon.tick("aiguard_deltas")
+    helps = trainer.guard.rules[0]
+    assert trainer.points(helps)[-1].value == 1.0
+    client = trainer.workshop.client
+    run = client.get_model_version(trainer.name, "2").run_id
+    client.log_metric(run, "mae", 8.0, step=1)
+    trainer.daemon.tick("aiguard_deltas")
+    assert trainer.points(helps)[-1].value == 0.0
+    assert [v.metric for v in new_versions(trainer.registry, "mae")] == [10.0, 8.0]

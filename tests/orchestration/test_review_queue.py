@@ -9,6 +9,8 @@ import pyarrow as pa
 import pytest
 
 from aiguard_dagster import Guard, SpecError, build_guard_definitions, build_review_queue
+from aiguard_dagster.orchestration.assets import know
+from aiguard_dagster.orchestration.review_queue import review_queues
 from aiguard_dagster.testing import Daemon
 
 DAY = datetime(2026, 3, 1)
@@ -300,3 +302,25 @@ def test_a_policy_on_what_is_no_asset_is_told(tmp_path):
     (problem,) = raised.value.problems
     assert problem.path == "tables.others.asset"
     assert problem.what == "the project has no asset 'others'"
+
+
+def test_a_row_whose_review_was_due_between_two_ticks_is_looked_at_once_more(
+    new_instance, tmp_path
+):
+    own, *_ = project(partitions_def=DAYS, manager=dg.FilesystemIOManager(base_dir=str(tmp_path)))
+    mine = guard({**REVIEW, "within": "10m"})
+    known = {"decisions": know(own.resolve_asset_graph(), mine.tables["decisions"])}
+    clock, instance = Clock(), new_instance(on_disk=True)
+    dg.materialize(
+        own.assets, instance=instance, resources=own.resources, partition_key="2026-03-01"
+    )
+    (schedule,) = review_queues(guard=mine, known=known, clock=clock).schedules
+
+    def asked(now):
+        clock.now = now
+        with dg.build_schedule_context(instance=instance, scheduled_execution_time=now) as context:
+            return [request.partition_key for request in schedule(context)]
+
+    midnight = datetime(2026, 3, 2, tzinfo=UTC)
+    ticks = [midnight + timedelta(hours=hour, seconds=2) for hour in range(4)]
+    assert [asked(tick) for tick in ticks] == [["2026-03-01"], ["2026-03-01"], [], []]

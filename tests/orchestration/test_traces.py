@@ -385,6 +385,89 @@ def test_a_bill_that_falls_because_prices_are_unknown_is_no_saving(new_assistant
     assert "only 50% of 80% coverage" in assistant.points("spend")[-1].reason
 
 
+def liked(**changes):
+    signal = {
+        "kind": "trust",
+        "table": "traffic",
+        "assessment": "thumb",
+        "metric": "thumbs_down",
+        "window": "1h",
+        "min_samples": 10,
+        "min_coverage": "20%",
+        **changes,
+    }
+    return {"name": "liked", "signal": signal, "limit": "20%"}
+
+
+def test_thumbs_on_traces_are_judged_and_few_of_them_are_inconclusive(new_assistant):
+    assistant = new_assistant(rules=[liked()])
+    assistant.log(0, feedback=[("thumb", True)])
+    assistant.log(1, feedback=[("thumb", False)])
+    assistant.log(2, count=180, feedback=[])
+    for n in range(12):
+        assistant.log(2, count=2, feedback=[("thumb", bool(n))])
+    assistant.tick(3)
+    assert assistant.verdicts("liked") == {1: "ok", 2: "breach", 3: "inconclusive"}
+    first, second, third = assistant.points("liked")[-3:]
+    assert (first.value, first.n, second.value, second.n) == (0.0, 30, 1.0, 30)
+    assert "worst: thumbs down (100%)" in second.reason
+    assert "only 6% of 20% coverage" in third.reason
+
+
+def test_a_flood_of_thumbs_on_one_request_decides_nothing(new_assistant):
+    assistant = new_assistant(rules=[liked()])
+    assistant.log(0, feedback=[("thumb", True)])
+    assistant.log(0, count=2, feedback=[("thumb", False)] * 10_000)
+    assistant.tick(1)
+    assert assistant.verdicts("liked") == {1: "inconclusive"}
+
+
+def test_thumbs_are_held_to_what_the_version_was_given_before(new_assistant):
+    rule = {**liked(metric="acceptance"), "limit": {"below_baseline": "30%"}}
+    assistant = new_assistant(rules=[rule])
+    assistant.log(0, feedback=[("thumb", 1)])
+    record_baseline(
+        assistant.guard,
+        version="1",
+        data={},
+        tracking_uri=assistant.uri,
+        recorded_at=START + HOUR,
+    )
+    assistant.log(1, feedback=[("thumb", "yes")])
+    assistant.log(2, feedback=[("thumb", "no")])
+    assistant.tick(3)
+    assert assistant.verdicts("liked")[2] == "ok"
+    assert assistant.verdicts("liked")[3] == "breach"
+    assert "worst: thumbs down (100%, was 0%)" in assistant.points("liked")[-1].reason
+
+
+def test_an_agent_that_calls_its_tools_more_often_is_told_with_the_tool(new_assistant):
+    signal = {"kind": "agents", "table": "traffic", "window": "1h", "min_samples": 10}
+    rules = [
+        {
+            "name": "tools",
+            "signal": {**signal, "of": "tools", "baseline": "first 1h"},
+            "limit": {"above_baseline": "50%"},
+        },
+        {"name": "calls", "signal": signal, "limit": 3},
+        {"name": "failures", "signal": {**signal, "of": "failures"}, "limit": 0.1},
+    ]
+    assistant = new_assistant(rules=rules)
+    assistant.log(0, tools=[("search", "OK")] * 2)
+    assistant.log(1, tools=[("search", "OK"), ("book", "OK")])
+    assistant.log(2, tools=[("search", "OK")] * 6 + [("book", "ERROR")])
+    assistant.tick(3)
+    assert assistant.verdicts("tools")[2] == "ok"
+    assert assistant.verdicts("tools")[3] == "breach"
+    assert "worst: tool search (+2: 3 tool calls a task, was 1)" in (
+        assistant.points("tools")[-1].reason
+    )
+    assert assistant.verdicts("calls") == {1: "ok", 2: "ok", 3: "breach"}
+    assert assistant.points("calls")[-1].value == pytest.approx(4.5)
+    assert assistant.verdicts("failures") == {1: "ok", 2: "ok", 3: "breach"}
+    assert assistant.points("failures")[-1].value == pytest.approx(0.5)
+
+
 # After a rollback.
 
 

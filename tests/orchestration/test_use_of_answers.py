@@ -7,7 +7,9 @@ import polars as pl
 import pytest
 
 from aiguard_dagster import record_baseline
+from aiguard_dagster.adapters.engines.people import hash_of
 from aiguard_dagster.orchestration.accepted import load_accepted
+from aiguard_dagster.orchestration.keys import check_key
 from aiguard_dagster.signals.baseline import baseline_to_json
 from tests.orchestration.project import DAY, DAYS, FIRST, Project, guard
 
@@ -48,7 +50,7 @@ BACK = {
 PEOPLE = 40
 
 
-def answers_of(start, *, accepted=0.8, wrong=0.1, judged=1.0, bot=0, back=1.0):
+def answers_of(start, *, accepted=0.8, wrong=0.1, judged=1.0, bot=0, back=1.0, version="1"):
     """A day on which each person asks twice."""
     number = int((start - FIRST) / DAY)
     here = [p for p in range(PEOPLE) if number % 2 == 0 or p < back * PEOPLE]
@@ -65,7 +67,9 @@ def answers_of(start, *, accepted=0.8, wrong=0.1, judged=1.0, bot=0, back=1.0):
     ]
     rows += [{"who": "bot", "decided": "rejected", "judged": "no"}] * bot
     return pl.DataFrame(rows).with_columns(
-        at=pl.lit(start.replace(tzinfo=None)), asked=pl.int_range(pl.len()).cast(pl.String)
+        at=pl.lit(start.replace(tzinfo=None)),
+        asked=pl.int_range(pl.len()).cast(pl.String),
+        version=pl.lit(version),
     )
 
 
@@ -95,9 +99,9 @@ class Assistant(Project):
 
 @pytest.fixture
 def assistant(sqlite, new_instance, tmp_path):
-    def make(*rules, recorded=True):
+    def make(*rules, recorded=True, table=ANSWERS):
         name = sqlite.model(versions=1)
-        mine = guard(rules=rules, mode="observe", model={"name": name}, tables={"answers": ANSWERS})
+        mine = guard(rules=rules, mode="observe", model={"name": name}, tables={"answers": table})
         registry = sqlite.registry(name)
         registry.promote("1", at=FIRST, by="team:ml", why="release 1")
         if recorded:
@@ -137,11 +141,25 @@ def test_acceptance_is_held_to_its_baseline_and_a_bot_does_not_move_it(assistant
     assert "worst: overridden (80%, was 20%)" in project.told("trusted").reason
 
 
+def test_releases_are_told_side_by_side_on_the_check(assistant):
+    project = assistant(TRUSTED, table={**ANSWERS, "model_version": "version"})
+    project.live_on(1, version="0", accepted=0.5)
+    project.live_on(2, version="1")
+    check = check_key(project.guard, project.guard.rules[0])
+    storage = project.instance.event_log_storage
+    (newest, *_) = storage.get_asset_check_execution_history(check, limit=1)
+    parts = newest.evaluation.metadata["aiguard/columns"].records
+    told = {part.data["column"]: part.data["what"] for part in parts}
+    assert told["version 1"] == "40 people, 80% accepted, on the first day of the release"
+    assert told["version 0"] == "40 people, 50% accepted, on the first day of the window"
+
+
 def test_people_who_come_back_are_known_across_days_and_held_to_the_first_days(assistant):
     project = assistant(BACK)
     for number in range(1, 5):
         project.live_on(number)
-    assert project.told("back").verdict.value == "error"  # The first days are not over.
+    assert project.told("back").verdict.value == "inconclusive"
+    assert project.told("back").reason == "the first 4d of v1 are not over yet"
     project.live_on(5)
     project.live_on(6, back=0.5)
     told = project.told("back")
@@ -158,4 +176,5 @@ def test_no_name_of_a_person_reaches_a_profile_or_the_baseline(assistant):
     assert len(texts) == 2
     for text in texts:
         assert "trust-" in text
+        assert hash_of("person 1", project.guard.name) in text
         assert "person 1" not in text

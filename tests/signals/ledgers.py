@@ -73,14 +73,14 @@ def judged(signal, rows, table, *, limit, days=7, baseline=None, champion="1", e
             for version, tally in tallies(rule.signal, day, table).items()
         }
         batches.append(BatchProfile(grid_id="none", parts=parts))
-    stop = (end or rows[table.time].max().replace(hour=0, minute=0, second=0) + DAY).replace(
-        tzinfo=UTC
-    )
+    stop = end or rows[table.time].max().replace(hour=0, minute=0, second=0) + DAY
+    stop = stop if stop.tzinfo else stop.replace(tzinfo=UTC)
     current = WindowProfiles(
         window=Window(start=stop - days * DAY, end=stop),
         batches=batches,
         expected=days,
         champion=champion,
+        time_zone=table.time_zone,
     )
     reference = None
     if baseline is not None:

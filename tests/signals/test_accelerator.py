@@ -17,6 +17,7 @@ from tests.signals.ledgers import (
     parts_of,
     read,
     signal_of,
+    total,
 )
 
 OK, BREACH, INCONCLUSIVE, ERROR = Verdict
@@ -197,3 +198,17 @@ def test_metrics_written_as_text_are_an_error():
     rows = week().with_columns(pl.col("used").cast(pl.String))
     with pytest.raises(MeasurementError, match="used holds text, not numbers"):
         read(accelerator(), rows, TABLE)
+
+
+def test_hours_that_fall_because_nobody_reports_them_are_no_saving():
+    dark = pl.concat([week().head(7 * 20), week(seconds=None).tail(7 * 4)])
+    found = read(accelerator(of="hours"), dark, TABLE, week())
+    assert (found.value, found.coverage) == (pytest.approx(24), pytest.approx(20 / 24))
+    assert found.parts == ()
+
+
+@pytest.mark.parametrize("number", [0, 3])
+def test_metrics_without_any_value_are_no_error_in_pandas(number):
+    void = week().head(number).with_columns(pl.lit(None).alias("answers")).to_pandas()
+    tally = total(accelerator(of="hours"), void, TABLE, engine=lambda rows: rows)
+    assert (tally.total("rows") if tally else 0) == number

@@ -173,3 +173,34 @@ def test_a_depth_that_is_no_number_is_an_error():
 def test_nothing_is_no_value():
     found = read(agents(), spans({"task": None}), TABLE)
     assert (found.value, found.coverage) == (None, 0.0)
+
+
+def test_calls_that_name_neither_step_nor_tool_repeat_nothing():
+    answer = {"step": None, "tool": None}
+    tools = TABLE.model_copy(update={"step": None})
+    rows = spans(*task("a", *[answer] * 5, {**answer, "tool": "search"}))
+    found = read(agents(of="loops"), rows, tools)
+    assert (found.value, found.coverage) == (0.0, 1.0)
+    again = spans(*task("a", *[answer] * 5), *task("b", SEARCH, SEARCH))
+    found = read(agents(of="loops"), again, TABLE)
+    assert (found.value, found.n, found.coverage) == (1.0, 1, pytest.approx(0.5))
+
+
+def test_a_step_is_as_deep_as_in_the_tasks_that_tell_it_whatever_tools_it_took():
+    act = {"step": "act", "tool": "search", "level": 2}
+    rows = spans(
+        *task("a", act, {**act, "tool": "code", "level": 4}),
+        *task("b", {**act, "level": 6}),
+        *task("c", {}, {**act, "level": None}),
+    )
+    found = read(agents(of="depth"), rows, TABLE)
+    assert parts_of(found) == {"act": pytest.approx(5), "plan": pytest.approx(1)}
+
+
+@pytest.mark.parametrize("of", ["failures", "loops"])
+def test_what_steps_add_makes_up_the_mean_though_some_tasks_are_not_measured(of):
+    dark = {"status": None} if of == "failures" else {"step": None, "tool": None}
+    rows = pl.concat([TWO, spans(*task("c", dark, *[LOST] * 3))])
+    found = read(agents(of=of), rows, TABLE)
+    assert found.coverage == pytest.approx(2 / 3)
+    assert sum(parts_of(found).values()) == pytest.approx(found.value)

@@ -139,3 +139,22 @@ def test_since_when_is_told_in_utc_whatever_zone_the_table_is_in():
     assert "since 2026-02-28 09:00 UTC" in told(judged(ROWS, table=berlin))[0][1]
     aware = ROWS.with_columns(pl.col("at").dt.replace_time_zone("Asia/Kolkata"))
     assert "since 2026-02-28 04:30 UTC" in told(judged(aware, table=berlin))[0][1]
+
+
+@pytest.mark.parametrize("zone", [None, "Asia/Kolkata"])
+def test_a_stop_that_is_to_be_lifted_later_stands_until_then(zone):
+    lifted = [NOW.replace(tzinfo=None) + timedelta(minutes=minutes) for minutes in (-1, 0, 1)]
+    rows = ROWS.with_columns(lifted_at=pl.Series(lifted))
+    if zone:
+        rows = rows.with_columns(
+            pl.col("lifted_at").dt.replace_time_zone("UTC").dt.convert_time_zone(zone)
+        )
+    found = judged(rows, lifted="lifted_at")
+    assert [name for name, _ in told(found)] == ["nobody named"]
+    assert found.verdict is Verdict.BREACH
+
+
+def test_when_it_was_raised_is_not_whether_it_was():
+    found = judged(ROWS, raised="at")
+    assert found.verdict is Verdict.ERROR
+    assert found.reason.startswith("at holds times, and raised is whether a row is a stop")

@@ -1,7 +1,8 @@
 """What predictions cost, why a bill moved, and what a ledger must not be read as."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from math import isclose
+from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
@@ -20,6 +21,7 @@ from tests.signals.ledgers import (
     parts_of,
     read,
     signal_of,
+    total,
 )
 
 OK, BREACH, INCONCLUSIVE, ERROR = Verdict
@@ -496,3 +498,63 @@ def test_more_models_than_are_kept_apart_lose_no_money():
     many = ledger(*({"model": f"m{number}"} for number in range(2_500)))
     found = read(cost(per="day"), many, TABLE)
     assert (found.value, found.n) == (pytest.approx(1250), 2_500)
+
+
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "UTC", "America/New_York"])
+def test_a_day_is_over_at_midnight_of_the_table_s_own_clock(zone):
+    table = TABLE.model_copy(update={"time_zone": zone})
+    midnight = datetime(2026, 3, 21, tzinfo=ZoneInfo(zone)).astimezone(UTC)
+    found = judged(MONTH, daily(41, datetime(2026, 2, 8)), table, limit=None, days=41, end=midnight)
+    assert found.measurement.value == pytest.approx(310 / 400)
+    assert found.measurement.note.startswith("200 spent of the month and 10 a day for 11 days")
+
+
+def test_calls_without_a_time_are_no_saving_of_the_month():
+    rows = daily(31, datetime(2026, 3, 1))
+    dark = others(rows).with_columns(at=pl.lit(None, dtype=pl.Datetime("us")))
+    found = read(signal_of(**MONTH, window="31d"), pl.concat([rows, dark]), TABLE)
+    assert (found.value, found.coverage) == (pytest.approx(620 / 400), pytest.approx(0.5))
+    assert "31 calls have no time" in found.note
+
+
+def test_a_baseline_in_several_currencies_is_not_held_against():
+    limit, before = {"false_alarm_every": "30d"}, daily(60)
+    euros = before.with_columns(
+        money=pl.when(pl.int_range(60) < 30).then(pl.lit("EUR")).otherwise(pl.lit("USD"))
+    )
+    signal = {"kind": "cost"}
+    found = judged(signal, week(), TABLE, limit=limit, baseline=euros)
+    assert (found.verdict, found.measurement.value) == (INCONCLUSIVE, None)
+    assert found.reason == "the baseline's amounts are in EUR and USD"
+
+
+def test_amounts_of_no_known_currency_are_told():
+    found = read(cost(), pl.concat([week(), others(week(money=None))]), TABLE)
+    assert found.note == "70 amounts have no currency and count as unknown"
+
+
+def test_calls_that_do_not_tell_their_tokens_are_no_shorter_calls():
+    silent = week().with_columns(
+        into=pl.when(pl.int_range(70) % 2 == 0).then("into"),
+        out=pl.when(pl.int_range(70) % 2 == 0).then("out"),
+    )
+    found = read(cost(), silent, TABLE, week())
+    assert (found.value, found.parts) == (pytest.approx(500), ())
+    dearer = read(cost(), silent.with_columns(usd=pl.lit(0.75)), TABLE, week())
+    assert parts_of(dearer) == {"price": pytest.approx(250)}
+
+
+@pytest.mark.parametrize("number", [0, 3])
+def test_tokens_that_nobody_wrote_down_are_no_error_in_pandas(number):
+    void = week().head(number).with_columns(pl.lit(None).alias("held")).to_pandas()
+    tally = total(cost(), void, TABLE, engine=lambda rows: rows)
+    assert (tally.total("rows", known="billed") if tally else 0) == number
+
+
+def test_days_of_the_month_that_nobody_wrote_down_are_told():
+    rows = daily(41, datetime(2026, 2, 8))
+    gap = pl.concat([rows.head(25), rows.tail(12)])
+    found = judged({**MONTH, "min_coverage": 0.8}, gap, TABLE, limit=None, days=41)
+    assert found.measurement.value == pytest.approx(270 / 400)
+    assert found.measurement.note.endswith("make 270, without 4 days that have no calls")
+    assert found.measurement.coverage == pytest.approx(37 / 41)

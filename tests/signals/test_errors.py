@@ -5,7 +5,7 @@ from datetime import timedelta
 import polars as pl
 import pytest
 
-from aiguard_dagster.core.spec import Errors, Table
+from aiguard_dagster.core.spec import AbsoluteLimit, Errors, Table
 from tests.conformance.engines import LOCAL, as_spark
 from tests.conformance.warehouses import as_ibis_on_duckdb
 from tests.signals.tallies import counted, frame, read
@@ -85,3 +85,20 @@ def test_every_engine_counts_the_same(name):
     )
     signal = errors(by=("region",))
     assert counted(signal, TABLE, rows, ENGINES[name]) == counted(signal, TABLE, rows)
+
+
+def test_a_segment_is_as_large_as_what_is_known_of_it():
+    status = ["ok"] * 40 + ["timeout"] + [None] * 999
+    rows = frame(status=status, route=["a"] * 40 + ["b"] * 1_000)
+    found = read(errors(by=("route",)), TABLE, rows)
+    assert [(part.name, part.text) for part in found.parts[1:]] == [
+        ("route a", "0% of 40 requests")
+    ]
+
+
+def test_a_sentence_asks_for_any_of_the_classes_and_holds_no_segment_to_the_limit():
+    asked = errors(classes=("timeout", "refused"), by=("route",))
+    assert asked.sentence("answers", AbsoluteLimit(value=0.02)) == (
+        "Over the last day, the share of requests in answers that are timeout or refused must be"
+        " at most 2%; the worst by route is told"
+    )

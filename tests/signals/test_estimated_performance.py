@@ -245,3 +245,14 @@ def test_scores_share_one_count_between_kinds():
 
 def replace_by(signal):
     return signal.model_copy(update={"by": ("region",)})
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "recall"])
+def test_rows_that_predict_nothing_are_no_prediction_of_the_negative_class(metric):
+    gone = pl.when(pl.int_range(pl.len()) % 2 == 0).then(pl.col("said"))
+    rows, half = WEEK.with_columns(said=gone), WEEK.gather_every(2)
+    found = estimated(metric, rows, ACCEPTED, earlier=[rows])
+    assert found.value == pytest.approx(estimated(metric, half, ACCEPTED).value)
+    assert (found.n, found.coverage) == (half.height, 0.5)
+    assert f"{WEEK.height - half.height:,} scored rows have no prediction" in found.note
+    assert "in the newest of 1 earlier windows" in found.note

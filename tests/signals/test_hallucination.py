@@ -7,9 +7,11 @@ import pytest
 from aiguard_dagster.core.errors import MeasurementError
 from aiguard_dagster.core.spec import Hallucination, Rule, Table
 from aiguard_dagster.core.verdicts import Verdict, Window
+from aiguard_dagster.signals.hallucination import HALLUCINATION
 from aiguard_dagster.signals.measure import evaluate_tallied
 from aiguard_dagster.signals.window import WindowProfiles
 from aiguard_dagster.stats.profile import BatchProfile, Profile
+from aiguard_dagster.stats.tally import Tally
 from tests.conformance.engines import LOCAL, as_spark
 from tests.conformance.warehouses import as_ibis_on_duckdb
 from tests.signals.tallies import counted, read, told
@@ -215,3 +217,24 @@ def test_a_score_that_is_infinite_is_no_verdict_and_is_told():
     found = read(judged(above=0.5), TABLE, rows([0.1, float("inf"), float("nan"), None] * 10))
     assert (found.value, found.n, found.coverage) == (0.0, 10, 0.25)
     assert found.note == "10 verdicts are none that the guard names"
+
+
+def test_a_judge_who_says_one_thing_only_is_not_believed_and_not_for_lack_of_answers():
+    found = rows(["no"] * 200, person=["no"] * 200)
+    reading = read(judged(human="person", min_agreement=0.4), TABLE, found)
+    assert reading.value is None
+    assert reading.note.startswith("judge and people said one and the same of all 200 answers")
+
+
+def test_no_answer_at_all_is_no_error_though_the_judge_failed_before():
+    failed = counted(judged(), TABLE, rows(["error", "no"]))
+    nothing = Tally(keys=failed.keys, sums=failed.sums)
+    reading = HALLUCINATION.read(judged(), nothing, failed)
+    assert (reading.value, reading.coverage, reading.parts) == (None, 0.0, ())
+
+
+@pytest.mark.parametrize("number", [0, 3])
+def test_scores_that_nobody_gave_are_no_error_in_pandas(number):
+    void = rows([None] * number).to_pandas().astype({"wrong": object})
+    tally = counted(judged(below=0.5), TABLE, void)
+    assert (tally.total("rows") if tally else 0) == number

@@ -4,9 +4,11 @@ import math
 from datetime import timedelta
 
 import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
 
+from aiguard_dagster.core.errors import MeasurementError
 from aiguard_dagster.core.spec import Latency, Table
 from tests.conformance.engines import LOCAL, as_spark
 from tests.conformance.warehouses import as_ibis_on_duckdb
@@ -81,3 +83,34 @@ def test_every_engine_counts_the_same(name):
     rows = pl.concat([answers(), frame(ms=odd, region=["eu", None] * 4)])
     signal = latency(statistic="over", objective=150.0, by=("region",))
     assert counted(signal, TABLE, rows, ENGINES[name]) == counted(signal, TABLE, rows)
+
+
+def test_a_segment_is_as_large_as_what_was_timed_of_it():
+    ms = [10.0] * 40 + [9_000.0] * 2 + [None] * 998
+    rows = frame(ms=ms, region=["eu"] * 40 + ["us"] * 1_000)
+    found = read(latency(by=("region",)), TABLE, rows)
+    assert [(part.name, part.text) for part in found.parts] == [
+        ("region eu", "9.971 of 40 timed answers")
+    ]
+
+
+@pytest.mark.parametrize("name", LOCAL)
+@pytest.mark.parametrize(
+    ("ms", "held"),
+    [(["fast", "12"], "text"), ([timedelta(seconds=1), timedelta(seconds=2)], "Duration")],
+)
+def test_times_that_are_no_numbers_are_an_error_with_the_column_s_name(name, ms, held):
+    with pytest.raises(MeasurementError, match=f"ms holds {held}.*, not numbers"):
+        counted(latency(), TABLE, frame(ms=ms), LOCAL[name])
+
+
+@pytest.mark.parametrize("rows", [0, 3])
+def test_a_column_that_pandas_holds_as_text_for_it_has_no_value_is_no_error(rows):
+    void = pd.DataFrame({"ms": pd.Series([None] * rows, dtype=object)})
+    tally = counted(latency(), TABLE, void)
+    assert (tally.total("rows") if tally else 0) == rows
+
+
+def test_answers_that_took_no_time_took_none():
+    found = read(latency(statistic="p50"), TABLE, frame(ms=[0.0, 0.0, 5.0]))
+    assert found.value == 0.0

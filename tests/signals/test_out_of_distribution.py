@@ -13,7 +13,8 @@ from aiguard_dagster.core.errors import MeasurementError
 from aiguard_dagster.core.spec import OutOfDistribution, Table
 from aiguard_dagster.signals.out_of_distribution import read_outside
 from aiguard_dagster.stats.grid import Grid
-from aiguard_dagster.stats.support import with_moments
+from aiguard_dagster.stats.support import PER_DECADE, with_moments
+from aiguard_dagster.stats.tally import MOST_GROUPS
 from tests.conformance.engines import LOCAL
 from tests.signals.scored import END
 from tests.signals.windows import DAY, between
@@ -200,3 +201,15 @@ def test_the_means_of_an_older_grid_stay_unknown():
     now, then = tally(BEFORE, bare, **JOINT), tally(BEFORE, grid, **JOINT)
     found = read_outside(OutOfDistribution(window=DAY, **JOINT), now, then)
     assert (found.value, found.coverage) == (None, 0)
+
+
+def test_what_all_columns_add_is_the_whole_distance_however_far_distances_spread():
+    rng = np.random.default_rng(0)
+    size = 10 ** rng.uniform(-3, 0.3, 4_000)
+    values = rng.normal(size=(4_000, 20)) * size[:, None]
+    rows = pl.DataFrame(values, schema=[f"c{k}" for k in range(20)]).with_columns(at=pl.lit(END))
+    found = tally(rows, grid_of(rows, of="joint"), of="joint")
+    assert len(found.groups) > MOST_GROUPS
+    for (place,), sums in found.by("at").items():
+        upper = 10 ** (int(place) / PER_DECADE)
+        assert upper / 1.06 <= sums["pull"] / sums["rows"] <= upper * (1 + 1e-9)

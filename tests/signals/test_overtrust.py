@@ -231,7 +231,7 @@ def test_real_suggestions_of_low_confidence_are_accepted_less_but_unreviewed():
     assert found.value < (decided["StateName"] == "Accepted").mean()
 
 
-@pytest.mark.parametrize("metric", ["unreviewed", "skipped", "blind"])
+@pytest.mark.parametrize("metric", ["unreviewed", "skipped", "blind", "hasty"])
 @pytest.mark.parametrize("engine", ["polars", "pandas", "pyarrow"])
 def test_columns_without_any_value_are_no_reviews_and_no_truth(engine, metric):
     void = rows(sure=0.5).with_columns(seen=pl.lit(None), truth=pl.lit(None))
@@ -242,7 +242,7 @@ def test_columns_without_any_value_are_no_reviews_and_no_truth(engine, metric):
         void,
         LOCAL[engine],
     )
-    assert tally.total("judged") == (0 if metric == "blind" else 100)
+    assert tally.total("judged") == (0 if metric in {"blind", "hasty"} else 100)
     assert tally.total("bad") == tally.total("judged")
 
 
@@ -258,3 +258,38 @@ def test_scores_of_a_class_are_unsure_in_the_middle():
     found = read(overtrust(), table, rows(sure=[0.01, 0.4, 0.5, 0.6, 0.99, None]))
     assert list(told(found))[:2] == ["score from 40% to 60%", "no score"]
     assert found.n == 51 + 16
+
+
+def test_a_segment_is_as_large_as_what_was_judged_of_it():
+    asked = rows(40, sure=0.5, seen=60, team="x")
+    one = rows(1, sure=0.5, team="y").with_columns(seen=pl.lit(None, dtype=pl.Datetime("us")))
+    calm = rows(960, team="y")
+    found = read(overtrust(by=["team"]), TABLE, pl.concat([asked, one, calm]))
+    assert told(found)["team x"] == "0% of 40 judged outputs"
+    assert "team y" not in told(found)
+
+
+def test_a_score_in_per_cent_makes_nobody_sure():
+    found = read(overtrust(), TABLE, rows(sure=[55.0, 0.9, -0.1, 1.0]))
+    assert told(found)["score outside 0 to 1"] == "100% of 50"
+    assert found.n == 50
+
+
+@pytest.mark.parametrize("engine", ["polars", "pandas", "pyarrow"])
+def test_a_score_or_amount_that_nobody_wrote_down_makes_nobody_sure(engine):
+    for column, why in [("sure", "no score"), ("amount", "no amount")]:
+        void = rows().with_columns(pl.lit(None).alias(column))
+        tally = counted(overtrust(), TABLE, void, LOCAL[engine])
+        assert tally.total("asked", why=why) == 100
+
+
+def test_a_review_by_somebody_else_is_a_review_of_the_output():
+    used = rows(60, sure=0.5, who="ann", asked=[str(n) for n in range(60)])
+    seen = rows(60, sure=0.5, who="zoe", said=None, seen=60, asked=[str(n) for n in range(60)])
+    both = pl.concat([used, seen]).sort("asked")
+    found = read(overtrust(), ASKED, both)
+    assert (found.value, found.n) == (0.0, 60)
+    alone = counted(overtrust(), ASKED, both)
+    assert {person for person, *_ in alone.groups} == {
+        person for person, *_ in counted(overtrust(), ASKED, used).groups
+    }

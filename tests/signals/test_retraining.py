@@ -1,6 +1,7 @@
 """Whether new versions helped, how many there were, and what they took."""
 
 from datetime import UTC, datetime, timedelta
+from math import isfinite
 
 import pytest
 from hypothesis import given
@@ -58,6 +59,12 @@ def test_a_version_is_compared_with_the_one_in_production_when_it_was_made():
 def test_higher_may_be_better_and_a_gain_may_be_too_small():
     assert read(versions(0.8, 0.9), better="higher").value == 0.0
     assert read(versions(100.0, 99.5), min_gain="1%").value == 1.0
+
+
+@pytest.mark.parametrize("strange", [None, float("nan"), float("inf")])
+def test_what_is_no_number_is_in_no_sum(strange):
+    found = read(versions(10.0, strange, 9.0))
+    assert all(isfinite(part.value) for part in found.parts)
 
 
 @pytest.mark.parametrize("strange", [None, float("nan"), float("inf")])

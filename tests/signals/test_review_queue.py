@@ -57,7 +57,7 @@ def frame(found):
 def kept(row, now=None):
     """Whether a row waits, told without any query; with a time, whether it is overdue."""
     at, sure, amount, country, seen = row
-    is_sure = sure is not None and sure >= 0.5
+    is_sure = sure is not None and 0.5 <= sure <= 1
     home = amount is not None and amount <= 100 and country in {"DE", "FR"}
     reviewed = seen is not None and (at is None or seen >= at)
     due = now is None or at is None or at.replace(tzinfo=UTC) + timedelta(hours=2) <= now

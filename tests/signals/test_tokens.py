@@ -218,3 +218,10 @@ def test_more_templates_than_are_kept_apart_lose_no_token():
     assert found.value == pytest.approx(sum(range(2_500)) / 2_500)
     assert (found.n, found.coverage) == (2_500, 1.0)
     assert any(part.name == "template …" for part in found.parts)
+
+
+def test_calls_that_are_in_no_context_lower_the_coverage_of_its_growth():
+    rows = ledger({}, {"request": "r0", "into": 1700}, *[{"request": None}] * 8)
+    found = read(tokens(of="growth"), rows, TABLE)
+    assert (found.value, found.coverage) == (pytest.approx(700), pytest.approx(0.2))
+    assert found.note == "8 calls name no task or request"

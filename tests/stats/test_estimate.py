@@ -137,3 +137,16 @@ def test_predictions_where_the_baseline_had_none_are_not_estimated():
     assert estimate_from_errors(
         np.ones(1), nothing, nothing, nothing, root=True, signless=False
     ) is None  # fmt: skip
+
+
+def test_where_chance_leaves_nothing_to_measure_there_is_no_interval():
+    curve = rising(np.array([-40.0, 40.0]), np.array([1e9, 1.0]), np.array([1.0, 1.0]))
+    rows = Unlabelled(
+        place=np.array([-40.0]),
+        said=np.zeros(1),
+        rows=np.array([3.0]),
+        loss_if_positive=np.zeros(1),
+        loss_if_negative=np.zeros(1),
+    )
+    assert estimate_from_scores("auc", rows, curve) == 0.5
+    assert interval_from_scores("auc", rows, curve) is None

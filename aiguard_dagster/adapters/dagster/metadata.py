@@ -14,6 +14,9 @@ from aiguard_dagster.core.lifecycle import Point
 from aiguard_dagster.core.verdicts import Evaluation, Part, Verdict
 
 Metadata = dict[str, dg.MetadataValue[Any]]
+Plain = Mapping[str, Any]
+VALUES = ("text", "value", "data", "md_str", "records")
+"""The fields in which Dagster writes what our metadata holds."""
 
 
 def evaluation_metadata(evaluation: Evaluation) -> Metadata:
@@ -81,7 +84,24 @@ def _parts_metadata(parts: Sequence[Part]) -> Metadata:
     return {"aiguard/columns": table, **charts}
 
 
-def point_from_metadata(metadata: Mapping[str, dg.MetadataValue[Any]]) -> Point | None:
+def plain(metadata: Mapping[str, dg.MetadataValue[Any]]) -> Plain:
+    """Metadata as plain values."""
+    return {key: value.value for key, value in metadata.items()}
+
+
+def plain_from_json(document: Mapping[str, Mapping[str, Any]]) -> Plain:
+    """Metadata as Dagster writes it, as plain values; a table is given as its rows."""
+    found: dict[str, Any] = {
+        key: next((v for name, v in value.items() if name in VALUES), None)
+        for key, value in document.items()
+    }
+    return {
+        key: [row["data"] for row in value] if "records" in document[key] else value
+        for key, value in found.items()
+    }
+
+
+def point_from_metadata(metadata: Plain) -> Point | None:
     """The verdict that a check evaluation recorded; None where it is not one of ours."""
     if "aiguard/verdict" not in metadata or "aiguard/as_of" not in metadata:
         return None
@@ -91,15 +111,15 @@ def point_from_metadata(metadata: Mapping[str, dg.MetadataValue[Any]]) -> Point 
     return Point(
         as_of=as_of,
         start=_time(start) if start else as_of,
-        verdict=Verdict(_plain(metadata, "aiguard/verdict")),
-        subject=_plain(metadata, "aiguard/champion"),
+        verdict=Verdict(metadata["aiguard/verdict"]),
+        subject=metadata.get("aiguard/champion"),
         in_force_since=_time(since) if since else None,
-        reason=str(_plain(metadata, "aiguard/reason") or ""),
-        value=_plain(metadata, "aiguard/value"),
-        limit=_plain(metadata, "aiguard/limit"),
-        n=_plain(metadata, "aiguard/n") or 0,
-        series=str(_plain(metadata, "aiguard/series") or ""),
-        facts=_plain(metadata, "aiguard/facts") or {},
+        reason=str(metadata.get("aiguard/reason") or ""),
+        value=metadata.get("aiguard/value"),
+        limit=metadata.get("aiguard/limit"),
+        n=metadata.get("aiguard/n") or 0,
+        series=str(metadata.get("aiguard/series") or ""),
+        facts=metadata.get("aiguard/facts") or {},
     )
 
 
@@ -116,25 +136,20 @@ def decision_metadata(decision: Decision) -> Metadata:
     }
 
 
-def decision_from_metadata(metadata: Mapping[str, dg.MetadataValue[Any]]) -> Decision | None:
+def decision_from_metadata(metadata: Plain) -> Decision | None:
     """The inverse of :func:`decision_metadata`; None where it is no decision."""
     if "aiguard/decision" not in metadata:
         return None
     return Decision(
-        kind=DecisionKind(_plain(metadata, "aiguard/decision")),
+        kind=DecisionKind(metadata["aiguard/decision"]),
         at=_time(metadata["aiguard/as_of"]),
-        incident=_plain(metadata, "aiguard/incident"),
-        rule=_plain(metadata, "aiguard/rule"),
-        reason=_plain(metadata, "aiguard/reason"),
-        actor=_plain(metadata, "aiguard/actor"),
-        evidence=_plain(metadata, "aiguard/evidence"),
+        incident=metadata["aiguard/incident"],
+        rule=metadata["aiguard/rule"],
+        reason=metadata["aiguard/reason"],
+        actor=metadata["aiguard/actor"],
+        evidence=metadata["aiguard/evidence"],
     )
 
 
-def _plain(metadata: Mapping[str, dg.MetadataValue[Any]], key: str) -> Any:  # noqa: ANN401
-    found = metadata.get(key)
-    return found.value if found is not None else None
-
-
-def _time(value: dg.MetadataValue[Any]) -> datetime:
-    return datetime.fromtimestamp(float(value.value), tz=UTC)
+def _time(value: float) -> datetime:
+    return datetime.fromtimestamp(float(value), tz=UTC)

@@ -11,11 +11,12 @@ from duckdb import FunctionExpression as Function
 from duckdb.sqltypes import BIGINT, DATE, DOUBLE, VARCHAR
 
 from aiguard_dagster.adapters.engines.assemble import MICROSECOND, time_of_days
-from aiguard_dagster.adapters.engines.engine import UNKNOWN_VERSION, Family, Plan, require
+from aiguard_dagster.adapters.engines.engine import Family, Plan, require
 from aiguard_dagster.adapters.engines.zones import spans_of
 from aiguard_dagster.core.errors import MeasurementError
 from aiguard_dagster.core.spec import Table
 from aiguard_dagster.stats.grid import Reading
+from aiguard_dagster.stats.profile import UNKNOWN_VERSION
 
 ROWS = "aiguard rows"
 """What the relation is called, so that a column named ``*`` is no star."""

@@ -11,7 +11,6 @@ from aiguard_dagster.stats.grid import Grid, Reading, Spread
 from aiguard_dagster.stats.profile import Profile
 
 Family = Literal["number", "truth", "text", "time", "other"]
-UNKNOWN_VERSION = "unknown"
 SAMPLE = 200_000
 """Rows of a baseline that its grid is chosen from."""
 AROUND = 2**31
@@ -34,6 +33,7 @@ class Plan:
         classes: Whether label and prediction are classes, to be counted by pairs.
         residuals: Columns of the grid by whose bins residuals are summed.
         tallies: What else is counted: signals by the names of their tallies.
+        guard: Whose batch it is, by which the hashes of people differ.
     """
 
     table: Table
@@ -42,6 +42,7 @@ class Plan:
     classes: bool = False
     residuals: tuple[str, ...] = ()
     tallies: Mapping[str, TalliedSignal] = field(default_factory=dict)
+    guard: str = ""
 
     @property
     def named(self) -> tuple[str, ...]:

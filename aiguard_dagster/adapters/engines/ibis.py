@@ -27,7 +27,6 @@ from aiguard_dagster.adapters.engines.assemble import (
 )
 from aiguard_dagster.adapters.engines.engine import (
     SAMPLE,
-    UNKNOWN_VERSION,
     Categories,
     Family,
     Plan,
@@ -47,7 +46,7 @@ from aiguard_dagster.stats.grid import (
     Reading,
     Spread,
 )
-from aiguard_dagster.stats.profile import Profile
+from aiguard_dagster.stats.profile import UNKNOWN_VERSION, Profile
 
 EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - UTC, as all times here
 OLDEST, NEWEST = datetime(1, 1, 2), datetime(9999, 12, 30)  # noqa: DTZ001

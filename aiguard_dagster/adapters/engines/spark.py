@@ -14,7 +14,6 @@ from pyspark.sql import types as t
 from aiguard_dagster.adapters.engines.assemble import MICROSECOND, Key, time_of_days
 from aiguard_dagster.adapters.engines.engine import (
     SAMPLE,
-    UNKNOWN_VERSION,
     Categories,
     Family,
     Plan,
@@ -26,7 +25,7 @@ from aiguard_dagster.adapters.engines.zones import spans_of
 from aiguard_dagster.core.errors import MeasurementError
 from aiguard_dagster.core.spec import Table
 from aiguard_dagster.stats.grid import DISTINCT, KNOWN, LEVELS, Reading, Spread
-from aiguard_dagster.stats.profile import Profile
+from aiguard_dagster.stats.profile import UNKNOWN_VERSION, Profile
 
 SORTED_AT_ONCE = 10
 """Columns whose sample is sorted in one query: their values are in an executor's memory."""

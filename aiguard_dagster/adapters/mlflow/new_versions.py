@@ -7,8 +7,9 @@ from aiguard_dagster.adapters.mlflow.registry import PAGE, ModelRegistry
 from aiguard_dagster.signals.retraining import NewVersion
 
 MOST_KEPT = 5_000
+GOING_ON = frozenset({"RUNNING", "SCHEDULED"})
 _kept: dict[tuple[str, str, str], float] = {}
-"""Metrics of runs, which do not change once they are there."""
+"""Metrics of runs that are over."""
 
 
 def new_versions(registry: ModelRegistry, metric: str | None) -> tuple[NewVersion, ...]:
@@ -51,13 +52,14 @@ def _metric(registry: ModelRegistry, run_id: str | None, metric: str | None) -> 
     key = (registry.client.tracking_uri, run_id, metric)
     if key not in _kept:
         try:
-            value = registry.client.get_run(run_id).data.metrics.get(metric)
+            run = registry.client.get_run(run_id)
         except MlflowException as error:
             if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                 raise
-            value = None
-        if value is None:
             return None
+        value: float | None = run.data.metrics.get(metric)
+        if value is None or run.info.status in GOING_ON:  # It may be told, or told anew.
+            return value
         while len(_kept) >= MOST_KEPT:
             del _kept[next(iter(_kept))]
         _kept[key] = float(value)

@@ -2,8 +2,9 @@
 
 import polars as pl
 
-from aiguard_dagster.adapters.engines.engine import UNKNOWN_VERSION, require
+from aiguard_dagster.adapters.engines.engine import require
 from aiguard_dagster.core.errors import MeasurementError
+from aiguard_dagster.stats.profile import UNKNOWN_VERSION
 
 
 def named(name: str) -> pl.Expr:

@@ -9,6 +9,7 @@
 | `holds.py` | when predictions are held back and let go |
 | `recovery.py` | what is structural, and when an incident is over |
 | `silence.py` | what could not be measured, or said nothing for too long |
+| `attention.py` | nothing: when a guard needs a look again, and how much history one takes |
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,7 +26,7 @@ from aiguard_dagster.core.decisions import Decision
 from aiguard_dagster.core.lifecycle import Point
 from aiguard_dagster.core.spec import Guard
 
-__all__ = ["Situation", "decide", "patience_of", "situation"]
+__all__ = ["Situation", "decide", "decided", "patience_of", "situation"]
 
 STEPS = (notices, structural, answers, requests, holds, unmeasured, silence, resolved)
 """In this order: a later one sees what the earlier ones have decided."""
@@ -50,7 +51,11 @@ def decide(
         New decisions. ``request`` asks the caller to start a rollback; the others are done once
         they are recorded. Asking again with these recorded returns nothing.
     """
-    at_first = situation(guard, history, decisions, now=now)
+    return decided(situation(guard, history, decisions, now=now))
+
+
+def decided(at_first: Situation) -> tuple[Decision, ...]:
+    """What is new in a situation, in event time."""
     seen = at_first
     for step in STEPS:
         seen = seen.with_decisions(step(seen))

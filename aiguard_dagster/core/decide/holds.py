@@ -137,6 +137,11 @@ def _explained(seen: Situation, rule: Rule, episode: Episode, fired: datetime) -
             if end is None or start < end:
                 reason = f"{rule.name} is explained by {other.name} ({other.signal.layer})"
                 asked.append(_span(start, end, reason, rule.name, cause=other.name))
+    for trouble in seen.troubles if episode.ended is None else ():
+        start = max(fired, trouble.since)
+        if trouble.until is None and trouble.excuses:
+            reason = f"{rule.name} is explained by {trouble.asset} ({trouble.layer})"
+            asked.append(_span(start, None, f"{reason}: {trouble.reason}", rule.name))
     return asked
 
 

@@ -2,9 +2,9 @@
 
 from datetime import datetime
 
-from aiguard_dagster.core.cause import Suspect, find_suspects
+from aiguard_dagster.core.cause import Suspect, all_suspects, find_suspects
 from aiguard_dagster.core.decide.situation import Situation, evidence_of, told
-from aiguard_dagster.core.decisions import Decision, DecisionKind, within
+from aiguard_dagster.core.decisions import Decision, DecisionKind, Evidence, within
 from aiguard_dagster.core.lifecycle import Episode, Point
 from aiguard_dagster.core.spec import Action, Mode, Rule
 from aiguard_dagster.core.verdicts import Verdict
@@ -30,9 +30,26 @@ def upstream(seen: Situation, rule: Rule, point: Point) -> tuple[Suspect, ...]:
     """Broken data in the window of a rule that is not about the data; its own table first."""
     if rule.signal.judges_data:
         return ()
-    suspects = find_suspects(seen.guard, point.start, point.as_of, seen.found)
+    suspects = find_suspects(seen.guard, point.start, point.as_of, seen.found, seen.troubles)
     elsewhere = {r.name for r in seen.guard.rules if r.signal.table != rule.signal.table}
-    return tuple(sorted(suspects, key=lambda suspect: suspect.rule in elsewhere))
+    return tuple(sorted(suspects, key=lambda suspect: suspect.name in elsewhere))
+
+
+def suspected(seen: Situation, rule: Rule, point: Point) -> tuple[str, Evidence]:
+    """Whom a breach is put down to, in words and as evidence: the furthest up that is broken too.
+
+    Broken data comes first, for it excuses the model; nothing further up leaves the rule's own
+    layer.
+    """
+    others = all_suspects(seen.guard, rule, point, seen.found, seen.troubles)
+    found = list(dict.fromkeys([*upstream(seen, rule, point), *others]))
+    if not found:
+        return "", {"suspect_layer": rule.signal.layer.value}
+    first = found[0]
+    told = f". Suspect: {first.name} ({first.layer}): {first.reason}"
+    if len(found) > 1:
+        told += f"; also {', '.join(each.name for each in found[1:4])}"
+    return told, {"suspect": first.name, "suspect_layer": first.layer.value}
 
 
 def asked_until(seen: Situation) -> datetime:
@@ -55,20 +72,17 @@ def _notify(seen: Situation, rule: Rule, breaches: list[tuple[Episode, Point]]) 
         earlier = within(episode, rule.name, seen.decisions)
         if any(d.kind is DecisionKind.NOTIFY for d in earlier):
             continue
-        evidence = {**evidence_of(episode, point)}
-        reason = told(rule, episode, point)
-        suspects = upstream(seen, rule, point)
-        if suspects:
-            evidence["suspect"] = suspects[0].rule
-            reason += f". Suspect: {suspects[0].rule} ({suspects[0].layer})"
+        suspect, evidence = suspected(seen, rule, point)
         new.append(
             Decision(
                 kind=DecisionKind.NOTIFY,
                 at=point.as_of,
                 incident=seen.incident_of(rule, episode),
                 rule=rule.name,
-                reason=f"{reason}. {guard.owner_of(rule)} decides{wanted}",
-                evidence=evidence,
+                reason=(
+                    f"{told(rule, episode, point)}{suspect}. {guard.owner_of(rule)} decides{wanted}"
+                ),
+                evidence={**evidence_of(episode, point), **evidence},
             )
         )
     return new

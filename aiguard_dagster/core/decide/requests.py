@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from aiguard_dagster.core.decide.notices import upstream
+from aiguard_dagster.core.decide.notices import suspected, upstream
 from aiguard_dagster.core.decide.recovery import is_structural
 from aiguard_dagster.core.decide.situation import Situation, evidence_of, told
 from aiguard_dagster.core.decisions import (
@@ -57,14 +57,15 @@ def _request(seen: Situation, rule: Rule) -> list[Decision]:
         return [] if any(_is_about_the_limit(d) for d in _escalated(seen, rule, episode)) else spent
     attempt = sum(d.kind is DecisionKind.REQUEST and d.actor == GUARD for d in earlier) + 1
     ask = {"ask": 1} if seen.guard.mode is Mode.PROPOSE else {}
+    suspect, layer = suspected(seen, rule, newest)
     return [
         Decision(
             kind=DecisionKind.REQUEST,
             at=newest.as_of,
             incident=seen.incident_of(rule, episode),
             rule=rule.name,
-            reason=told(rule, episode, newest),
-            evidence={**evidence_of(episode, newest), "attempt": attempt, **ask},
+            reason=f"{told(rule, episode, newest)}{suspect}",
+            evidence={**evidence_of(episode, newest), **layer, "attempt": attempt, **ask},
         )
     ]
 

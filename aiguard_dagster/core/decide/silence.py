@@ -1,6 +1,6 @@
 """What could not be measured, or said nothing for too long: a person is told, nothing is done."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 
@@ -8,7 +8,7 @@ from aiguard_dagster.core.decide.holds import hold_spans
 from aiguard_dagster.core.decide.situation import Situation
 from aiguard_dagster.core.decisions import Decision, DecisionKind, incident_id
 from aiguard_dagster.core.lifecycle import ZERO, Point, last_conclusive
-from aiguard_dagster.core.spec import Action, DeltaSignal, Mode, Rule
+from aiguard_dagster.core.spec import Action, DeltaSignal, Mode, Rule, TalliedSignal
 from aiguard_dagster.core.verdicts import Verdict
 from aiguard_dagster.core.words import first_paragraph
 
@@ -55,18 +55,33 @@ def silence(seen: Situation) -> list[Decision]:
 
     The time under hold does not count: what is held back has nothing to say.
     """
-    guard, now = seen.guard, seen.now
+    return [
+        Decision(
+            kind=DecisionKind.ESCALATE,
+            at=at,
+            incident=incident_id(seen.guard.name, rule.name, heard),
+            rule=rule.name,
+            reason=(
+                f"{rule.name}: nothing conclusive since {heard:%Y-%m-%d %H:%M} UTC"
+                f"{_last_word(seen.points[rule.name], heard)}."
+                f" {seen.guard.owner_of(rule)}: find out why it is silent"
+            ),
+        )
+        for rule, heard, at, told in silent_at(seen)
+        if at <= seen.now and not told
+    ]
+
+
+def silent_at(seen: Situation) -> Iterator[tuple[Rule, datetime, datetime, bool]]:
+    """When each rule was last heard, when that will be too long ago, and whether that was told."""
+    now = seen.now
     spans = [(span.start, span.end or now) for span in hold_spans(seen)]
-    new = []
-    for rule in guard.rules:
+    for rule in seen.guard.rules:
         points = seen.points[rule.name]
         heard = last_conclusive(points) or min((p.as_of for p in points), default=None)
         if heard is None:
             continue
         held = sum((max(min(end, now) - max(start, heard), ZERO) for start, end in spans), ZERO)
-        patience = _patience(seen, rule, points)
-        if now - heard - held < patience:
-            continue
         told = any(
             d.kind is DecisionKind.ESCALATE
             and d.rule == rule.name
@@ -74,21 +89,7 @@ def silence(seen: Situation) -> list[Decision]:
             and "about" not in d.evidence
             for d in seen.decisions
         )
-        if not told:
-            new.append(
-                Decision(
-                    kind=DecisionKind.ESCALATE,
-                    at=heard + held + patience,
-                    incident=incident_id(guard.name, rule.name, heard),
-                    rule=rule.name,
-                    reason=(
-                        f"{rule.name}: nothing conclusive since {heard:%Y-%m-%d %H:%M} UTC"
-                        f"{_last_word(points, heard)}."
-                        f" {guard.owner_of(rule)}: find out why it is silent"
-                    ),
-                )
-            )
-    return new
+        yield rule, heard, heard + held + _patience(seen, rule, points), told
 
 
 def _patience(seen: Situation, rule: Rule, points: Sequence[Point]) -> timedelta:
@@ -96,10 +97,20 @@ def _patience(seen: Situation, rule: Rule, points: Sequence[Point]) -> timedelta
     ends = [point.as_of for point in points]
     gaps = sorted(later - earlier for earlier, later in pairwise(ends[-RECENT:]) if later > earlier)
     usual = gaps[len(gaps) // 2] * 1.5 if len(gaps) >= FEWEST_GAPS else ZERO
-    longest = max(seen.guard.silence, usual)
+    patience = max(seen.guard.silence, usual)
     if last_conclusive(points) is None and isinstance(rule.signal, DeltaSignal):
-        return rule.signal.window + longest  # Its first window has to fill.
-    return longest
+        patience += rule.signal.window  # Its first window has to fill.
+    return patience + _first_days(rule, points)
+
+
+def _first_days(rule: Rule, points: Sequence[Point]) -> timedelta:
+    """How long a new champion's own first days are, with which a rule compares; else 0."""
+    signal = rule.signal
+    if not isinstance(signal, TalliedSignal) or signal.baseline is None or not points:
+        return ZERO
+    champion = points[-1].subject
+    told = last_conclusive(point for point in points if point.subject == champion)
+    return ZERO if champion is None or told else signal.baseline
 
 
 def _last_word(points: Sequence[Point], heard: datetime) -> str:

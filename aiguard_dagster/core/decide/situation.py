@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 
-from aiguard_dagster.core.decisions import Decision, Evidence, incident_id
+from aiguard_dagster.core.cause import Trouble
+from aiguard_dagster.core.decisions import NOT_ABOUT_THE_BREACH, Decision, Evidence, incident_id
 from aiguard_dagster.core.incidents import Incident, find_incidents
 from aiguard_dagster.core.lifecycle import Episode, Patience, Point, episodes, in_order
 from aiguard_dagster.core.spec import Action, Guard, Mode, Rule
@@ -21,6 +22,7 @@ class Situation:
         found: Breaches by rule.
         decisions: All decisions so far, in the order in which they were written.
         now: The time of the wall.
+        troubles: Assets upstream of the guard's tables that are in trouble.
     """
 
     guard: Guard
@@ -28,11 +30,27 @@ class Situation:
     found: Mapping[str, Sequence[Episode]]
     decisions: tuple[Decision, ...]
     now: datetime
+    troubles: tuple[Trouble, ...] = ()
 
     @cached_property
     def incidents(self) -> tuple[Incident, ...]:
-        """The incidents that the verdicts tell of."""
-        return find_incidents(self.guard.name, self.found, self.points)
+        """The incidents that the verdicts tell of; one that was told of keeps its name."""
+        found = find_incidents(self.guard.name, self.found, self.points)
+        return tuple(replace(each, id=self._known(each) or each.id) for each in found)
+
+    def _known(self, incident: Incident) -> str | None:
+        """The name under which something was decided about it, though late data began it sooner."""
+        return next(
+            (
+                d.incident
+                for d in self.decisions
+                if d.rule in incident.rules
+                and d.kind not in NOT_ABOUT_THE_BREACH
+                and incident.opened <= d.at
+                and (incident.ended is None or d.at < incident.ended)
+            ),
+            None,
+        )
 
     def with_decisions(self, new: Iterable[Decision]) -> "Situation":
         """The same moment, with more decided."""
@@ -53,6 +71,17 @@ class Situation:
         covering = [each for each in self.found.get(rule, ()) if each.covers(at)]
         lasting = [each for each in covering if each.ended is None]
         return next(iter([*lasting, *reversed(covering)]), None)
+
+    @property
+    def firing(self) -> tuple[Point, ...]:
+        """The newest breach of every rule on the model that fires now."""
+        return tuple(
+            episode.latest
+            for rule in self.guard.rules
+            if not rule.signal.judges_data
+            for episode in self.found[rule.name]
+            if episode.fired is not None and episode.ended is None
+        )
 
     @property
     def newest(self) -> datetime | None:

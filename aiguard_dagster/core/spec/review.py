@@ -1,6 +1,6 @@
 """The confidence policy: what a person must review before it is used, and within how long."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Annotated
 
@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field
 
 from aiguard_dagster.core.durations import PositiveDuration, Ratio
 from aiguard_dagster.core.spec.base import Column, Spec
-from aiguard_dagster.core.spoken import percent, spoken
+from aiguard_dagster.core.spoken import either, percent, spoken
 from aiguard_dagster.core.words import with_hint
 
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
@@ -40,7 +40,7 @@ class Region(Spec):
     def spoken(self) -> str:
         """The region as one says it."""
         if self.one_of is not None:
-            return _either([str(value) for value in self.one_of])
+            return either([str(value) for value in self.one_of])
         if self.min is None:
             return f"at most {self.max:g}"
         return f"at least {self.min:g}" if self.max is None else f"{self.min:g} to {self.max:g}"
@@ -87,9 +87,5 @@ class Review(Spec):
             low, high = self.score_between
             cases.append(f"its score is from {percent(low)} to {percent(high)}")
         cases += [f"{name} is not {r.spoken()}" for name, r in (self.inside or {}).items()]
-        within, when = spoken(self.within), _either(cases)
+        within, when = spoken(self.within), either(cases)
         return f"An output in {asset} must be reviewed by a person within {within} when {when}"
-
-
-def _either(cases: Sequence[str]) -> str:
-    return " or ".join(filter(None, (", ".join(cases[:-1]), *cases[-1:])))

@@ -131,6 +131,9 @@ def _table(guard: Guard, rule: Rule, path: str) -> Iterator[Found]:
         yield from _traces(rule, source, f"{path}.signal")
         if rule.signal.kind not in KINDS_OF_TRACES:
             return
+    elif isinstance(rule.signal, TalliedSignal):
+        for below, what, hint in rule.signal.off_rows():
+            yield (f"{path}.signal.{below}", what, hint)
     yield from _columns(guard, rule, path)
 
 
@@ -155,7 +158,10 @@ def _columns(guard: Guard, rule: Rule, path: str) -> Iterator[Found]:
         if person in columns and not rule.signal.judges_data:
             what = f"{person!r} names people, of whom only hashes are kept"
             yield (f"{path}.signal.{option}", what, "choose another column.")
-    for column in rule.signal.needs:
+    needs = rule.signal.needs
+    if guard.tables[name].traces and isinstance(rule.signal, TalliedSignal):
+        needs = rule.signal.needs_of_traces
+    for column in needs:
         if column == "review" and guard.tables[name].review is None:
             what = f"{rule.signal.kind} needs the review policy of {name!r}, which has none"
             hint = f"add review: {{score_below: 70%}} to tables.{name}."
@@ -228,7 +234,7 @@ def _budget(rule: Rule, every: timedelta, where: str) -> Iterator[Found]:
     signal = rule.signal
     if not signal.limits.budget or not isinstance(signal, DeltaSignal):
         subject = signal.subject if isinstance(signal, Drift) else signal.kind
-        what = f"{subject} cannot be calibrated to a false-alarm budget"
+        what = signal.limits.against or f"{subject} cannot be calibrated to a false-alarm budget"
         yield (where, what, f"choose {signal.limits.choices}.")
     elif signal.window < SHORTEST:
         what = f"a window of {format_duration(signal.window)} cannot be calibrated"
@@ -262,7 +268,7 @@ def _absolute(rule: Rule, value: float, where: str) -> Iterator[Found]:
 def _relative(rule: Rule, limit: BaselineLimit, where: str) -> Iterator[Found]:
     signal = rule.signal
     if not signal.limits.relative:
-        what = f"{signal.kind} has no single baseline value"
+        what = signal.limits.against or f"{signal.kind} has no single baseline value"
         yield (where, what, f"choose {signal.limits.choices}.")
         return
     high = signal.direction == "high"

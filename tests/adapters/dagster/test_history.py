@@ -212,7 +212,7 @@ def test_numbers_are_recorded_so_that_they_plot():
 
 
 def test_metadata_of_others_is_no_point():
-    assert point_from_metadata({"rows": dg.MetadataValue.int(3)}) is None
+    assert point_from_metadata({"rows": 3}) is None
 
 
 def test_the_newest_materialisation_of_each_partition_is_told_by_its_storage_id(instance):

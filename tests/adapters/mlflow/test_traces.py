@@ -8,6 +8,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from collections import Counter
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -26,7 +27,7 @@ from tests.traces import Said, experiment, insert_traces
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-ALL = frozenset({"requests", "latency", "tokens", "cost", "feedback"})
+ALL = frozenset({"requests", "latency", "tokens", "cost", "feedback", "calls"})
 DAY = Asked(start=START, end=START + 24 * HOUR, every=HOUR, pieces=ALL)
 
 
@@ -56,6 +57,8 @@ def some(number, *, count=2_000, model=None):
             feedback=[("thumb", number.choice([True, False])), ("judge", None)]
             if number.random() < 0.3
             else [],
+            tools=[(number.choice(["search", "book"]), number.choice(["OK", "ERROR"]))]
+            * number.randint(0, 3),
         )
 
 
@@ -130,6 +133,8 @@ def test_an_older_server_and_a_newer_one_give_the_same_tallies(server, thousands
         assert counted.requests == read.requests
         assert counted.tokens == read.tokens
         assert counted.feedback == read.feedback
+        assert counted.calls is not None
+        assert read.calls is None
         assert calls_together(counted.cost) == pytest.approx(calls_together(read.cost))
         for signal in (
             Latency(table="t", window=HOUR, statistic="p95", by=("trace_name",) if names else None),
@@ -164,12 +169,29 @@ def test_what_the_server_counts_is_what_was_logged(server, thousands):
         each.feedback.total("rows", assessment="thumb", value="true") for each in found.values()
     )
     assert up == sum(thumbs)
+    tools = Counter(tool for said in mine for tool in said.tools)
+    for (name, status), calls in tools.items():
+        where = {"type": "TOOL", "span": name, "status": status}
+        assert sum(each.calls.total("calls", **where) for each in found.values()) == calls
+    chats = sum(each.calls.total("calls", type="CHAT_MODEL") for each in found.values())
+    assert chats == sum(len(said.calls) for said in mine)
 
 
 def test_unnamed_traces_are_counted_where_names_are_told_apart(server, thousands):
     found = TraceBook(server, "thousands").read(replace(DAY, names=True))
     unnamed = sum(each.requests.total("rows", template="") for each in found.values())
     assert unnamed == sum(said.name is None for said in thousands)
+
+
+def test_calls_with_more_names_than_an_answer_holds_are_all_counted(server, folder, monkeypatch):
+    found = experiment(server, "names")
+    tools = [(f"tool-{n}", "OK") for n in range(60)]
+    traces = [Said(at=START, tools=tools)]
+    insert_traces(f"sqlite:///{folder / 'mlflow.db'}", found, traces, seed=11)
+    monkeypatch.setattr(counting, "MOST_POINTS", 20)
+    (calls,) = (each.calls for each in TraceBook(server, "names").read(DAY).values())
+    assert calls.total("calls", type="TOOL") == 60
+    assert calls.total("calls", type="TOOL", span="") >= 40
 
 
 def test_a_question_with_more_points_than_one_answer_holds_is_asked_by_halves(
@@ -201,6 +223,9 @@ for n in range(4):
         },
     )
     client.end_span(root.trace_id, span.span_id)
+    for kind, status in (("TOOL", "OK"), ("TOOL", "ERROR"), ("CHAIN", "OK"), ("AGENT", "OK")):
+        span = client.start_span("search", root.trace_id, parent_id=root.span_id, span_type=kind)
+        client.end_span(root.trace_id, span.span_id, status=status)
     client.end_trace(root.trace_id, status="ERROR" if n == 3 else "OK")
 mlflow.flush_trace_async_logging()
 ids = [trace.info.trace_id for trace in client.search_traces(locations=[found])]
@@ -226,6 +251,11 @@ def test_traces_that_were_logged_by_mlflow_itself_are_read_alike(server):
     assert counted.requests.groups == {("chat", "OK"): (3,), ("chat", "ERROR"): (1,)}
     assert counted.tokens.groups == {("chat",): (4, 40, 20, 0, 4)}
     assert counted.cost.groups == {("house-model",): (4, 3, pytest.approx(0.9))}
+    assert counted.calls.groups == {
+        ("CHAT_MODEL", "call", "OK"): (4,),
+        ("TOOL", "search", "OK"): (4,),
+        ("TOOL", "search", "ERROR"): (4,),
+    }
     assert counted.feedback.groups == {("thumb", "true"): (1,), ("judge", "null"): (1,)}
     assert (read.requests, read.tokens, read.feedback) == (
         counted.requests,

@@ -9,7 +9,17 @@ from typing import Any
 
 from aiguard_dagster.adapters.mlflow.traces.asked import Asked
 from aiguard_dagster.core.spec.sources import TRACE_VERSION
-from aiguard_dagster.signals.traced import COST, FEEDBACK, REQUESTS, TOKENS, UNFINISHED, TraceCounts
+from aiguard_dagster.signals.traced import (
+    CALLS,
+    COST,
+    FEEDBACK,
+    MODEL_SPANS,
+    REQUESTS,
+    TOKENS,
+    TOOL_SPANS,
+    UNFINISHED,
+    TraceCounts,
+)
 from aiguard_dagster.stats.quantile_bins import RANKS, Quantiles
 from aiguard_dagster.stats.tally import Tally, tally_of
 
@@ -18,8 +28,7 @@ MOST_POINTS = 20_000
 """
 ROUNDING = 1e-9
 """What is left of amounts that add up to nothing."""
-MODEL_SPANS = frozenset({"LLM", "CHAT_MODEL", "EMBEDDING"})
-"""Types of spans that somebody must pay for, whether or not they name their model."""
+CALL_SPANS = MODEL_SPANS | TOOL_SPANS
 Points = list[tuple[datetime, Mapping[str, str], Mapping[str, float]]]
 """Bucket, dimensions, values by aggregation."""
 
@@ -44,6 +53,8 @@ class ServerCounts:
             _put(found, cost=self._cost())
         if "feedback" in pieces:
             _put(found, feedback=self.feedback())
+        if "calls" in pieces:
+            _put(found, calls=dict.fromkeys(requests, CALLS) | self._calls())
         return found
 
     def requests(self, *, names: bool) -> dict[datetime, Tally]:
@@ -116,6 +127,22 @@ class ServerCounts:
         return {
             bucket: _without_none(_all_free(tally, bucket, free)) for bucket, tally in found.items()
         }
+
+    def _calls(self) -> dict[datetime, Tally]:
+        """Calls to models and of tools by type, name and status."""
+        rows: dict[datetime, list[tuple[object, ...]]] = {}
+        of_type = ["span_type", "span_status"]
+        for bucket, by, values in self._points("SPANS", "span_count", of_type):
+            if by["span_type"] in CALL_SPANS:
+                row = (by["span_type"], "", by["span_status"], values["COUNT"])
+                rows.setdefault(bucket, []).append(row)
+        # Names may be so many that an answer does not hold them all: what they leave has none.
+        for bucket, by, values in self._points("SPANS", "span_count", ["span_name", *of_type]):
+            if by["span_type"] in CALL_SPANS:
+                kind, status, count = by["span_type"], by["span_status"], values["COUNT"]
+                rows.setdefault(bucket, []).append((kind, by["span_name"], status, count))
+                rows[bucket].append((kind, "", status, -count))
+        return {bucket: _without_none(_tally(CALLS, each)) for bucket, each in rows.items()}
 
     def feedback(self) -> dict[datetime, Tally]:
         """Valid feedback by name and value."""

@@ -8,7 +8,7 @@ from pydantic import Field
 from aiguard_dagster.core.spec.limits import Limit
 from aiguard_dagster.core.spec.signals.base import Columns, Found, Layer, Limits
 from aiguard_dagster.core.spec.signals.errors import FINE
-from aiguard_dagster.core.spec.signals.tallied import TalliedSignal
+from aiguard_dagster.core.spec.signals.tallied import TalliedSignal, TracePiece
 from aiguard_dagster.core.spoken import bound, span
 
 Of = Literal["calls", "tools", "loops", "depth", "failures"]
@@ -33,6 +33,7 @@ class Agents(TalliedSignal):
 
     layer: ClassVar[Layer] = Layer.USE
     counted: ClassVar[str] = "tasks"
+    traced: ClassVar[frozenset[TracePiece]] = frozenset({"requests", "calls"})
     kind: Literal["agents"] = "agents"
     table: str = "predictions"
     """One of the guard's tables; its rows are calls."""
@@ -74,6 +75,26 @@ class Agents(TalliedSignal):
     def counted_by(self) -> dict[str, Any]:
         """What is counted, and which tasks have too many."""
         return {"of": self.of, "more_than": self.more_than, "fine": self.fine}
+
+    @property
+    def needs_of_traces(self) -> tuple[str, ...]:
+        """Spans have a type, a name and a status, and a trace is a task."""
+        return ("time",)
+
+    def off_traces(self, *, by_version: bool) -> Iterator[Found]:
+        """What is about the calls of a single task: a server counts those of all tasks together."""
+        del by_version
+        rows = "use a table of rows for it."
+        why = {"loops": "which of one task repeat", "depth": "how deep they stand"}
+        if self.of in why:
+            what = f"of traces calls are counted by name and type, and not {why[self.of]}"
+            yield ("of", what, f"choose calls, tools or failures, or {rows}")
+        if self.more_than is not None:
+            what = "of traces the calls of all tasks are counted together, and not those of each"
+            yield ("more_than", what, f"leave it out for the mean, or {rows}")
+        if self.fine != FINE:
+            what = "a span has failed where its status is ERROR"
+            yield ("fine", what, "leave it out.")
 
     def problems(self) -> Iterator[Found]:
         """What is fine is asked of failures only."""

@@ -44,6 +44,7 @@ class Limits:
         budget: Whether it may be calibrated to a false-alarm budget.
         share: Whether the value lies in 0 to 1.
         percentage: Whether a percentage says something all the same.
+        against: Why it is not relative to a baseline; empty where nothing is to be said.
         choices: What a hint offers.
     """
 
@@ -53,6 +54,7 @@ class Limits:
     budget: bool = False
     share: bool = False
     percentage: bool = False
+    against: str = ""
     choices: str = "a value"
 
 
@@ -161,6 +163,11 @@ class DeltaSignal(SignalBase):
     min_coverage: Share = 0.8
     """Share of the window that must be there: of its partitions, and of its rows that have what is
     measured."""
+
+    @property
+    def samples(self) -> str:
+        """What a rule says that it has too few of."""
+        return self.counted
 
     @property
     def needs_model(self) -> str:

@@ -54,7 +54,8 @@ class Cost(TalliedSignal):
         """A value, relative to the baseline's, or a budget."""
         if self.per == "month":
             choices = "a share of the budget such as 110%, or leave it out for 100%"
-            return Limits(default=1.0, percentage=True, choices=choices)
+            why = "a month is held against its budget, and against no baseline"
+            return Limits(default=1.0, percentage=True, against=why, choices=choices)
         choices = "above_baseline, false_alarm_every, or a value"
         return Limits(relative=True, budget=True, choices=choices)
 

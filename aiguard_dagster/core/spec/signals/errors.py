@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Literal
 from aiguard_dagster.core.spec.limits import Limit
 from aiguard_dagster.core.spec.signals.base import Columns, Layer, Limits
 from aiguard_dagster.core.spec.signals.tallied import TalliedSignal, TracePiece
-from aiguard_dagster.core.spoken import bound, joined, span
+from aiguard_dagster.core.spoken import bound, either, joined, span
 
 FINE = ("ok", "OK", "success", "200")
 
@@ -49,7 +49,10 @@ class Errors(TalliedSignal):
 
     def sentence(self, asset: str, limit: Limit | None) -> str:
         """What must hold."""
-        which = f"that are {joined(self.classes)}" if self.classes else "that are errors"
+        which = f"that are {either(self.classes)}" if self.classes else "that are errors"
         near = bound(limit, "at most", share=True)
         last = span(self.window)
-        return f"Over the last {last}, the share of requests in {asset} {which} must be {near}"
+        each = f"; the worst by {joined(self.by)} is told" if self.by else ""
+        return (
+            f"Over the last {last}, the share of requests in {asset} {which} must be {near}{each}"
+        )

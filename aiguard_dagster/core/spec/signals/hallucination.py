@@ -135,5 +135,5 @@ class Hallucination(TalliedSignal):
     def sentence(self, asset: str, limit: Limit | None) -> str:
         """What must hold."""
         near = bound(limit, "at most", share=True)
-        where = f", in all and by {joined(self.by)}" if self.by else ""
+        where = f"; the worst by {joined(self.by)} is told" if self.by else ""
         return f"Over the last {span(self.window)}, {self.subject} in {asset} must be {near}{where}"

@@ -70,5 +70,5 @@ class Latency(TalliedSignal):
             else f"the {self.statistic} of the time that answers take"
         )
         near = bound(limit, "at most", share=share)
-        each = f", in all and by {joined(self.by)}" if self.by else ""
+        each = f"; the worst by {joined(self.by)} is told" if self.by else ""
         return f"Over the last {span(self.window)}, {what} in {asset} must be {near}{each}"

@@ -98,6 +98,6 @@ class Overtrust(TalliedSignal):
         """What must hold."""
         near = bound(limit, "at most", share=True)
         fast = f", in less than {spoken(self.too_fast)}," if self.metric == "hasty" else ""
-        where = f", in all and by {joined(self.by)}" if self.by else ""
+        where = f"; the worst by {joined(self.by)} is told" if self.by else ""
         what = f"{SPOKEN[self.metric]}{fast}"
         return f"Over the last {span(self.window)}, {what} in {asset} must be {near}{where}"

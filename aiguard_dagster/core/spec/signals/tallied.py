@@ -42,7 +42,7 @@ FirstDays = Annotated[
 ]
 
 
-TracePiece = Literal["requests", "latency", "tokens", "cost", "feedback"]
+TracePiece = Literal["requests", "latency", "tokens", "cost", "feedback", "calls"]
 """What a tracking server can be asked to count of traces."""
 
 Counts = Literal["rows", "runs"]
@@ -68,6 +68,15 @@ class TalliedSignal(DeltaSignal):
     def off_traces(self, *, by_version: bool) -> Iterator[Found]:
         """What of it traces cannot tell: path below the signal, what is wrong, hint."""
         del by_version
+        return iter(())
+
+    @property
+    def needs_of_traces(self) -> tuple[str, ...]:
+        """As ``needs``, where the table is traces."""
+        return self.needs
+
+    def off_rows(self) -> Iterator[Found]:
+        """What of it only traces can tell: path below the signal, what is wrong, hint."""
         return iter(())
 
     @property

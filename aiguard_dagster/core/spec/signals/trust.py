@@ -5,10 +5,10 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from aiguard_dagster.core.spec.base import Spec
+from aiguard_dagster.core.spec.base import Column, Spec
 from aiguard_dagster.core.spec.limits import Limit
 from aiguard_dagster.core.spec.signals.base import Columns, Count, Found, Layer, Limits
-from aiguard_dagster.core.spec.signals.tallied import TalliedSignal
+from aiguard_dagster.core.spec.signals.tallied import TalliedSignal, TracePiece
 from aiguard_dagster.core.spoken import bound, joined, span
 from aiguard_dagster.core.verdicts import Direction
 
@@ -44,6 +44,11 @@ class Decisions(Spec):
         return tuple(word.lower() for word in found)
 
 
+SAYS: dict[str, str] = {
+    **dict.fromkeys(("yes", "true", "1", "1.0"), "acceptance"),
+    **dict.fromkeys(("no", "false", "0", "0.0"), "thumbs_down"),
+}
+"""What a rating of a trace says, where it is none of the words of ``decisions``."""
 OUTCOMES: tuple[str, ...] = tuple(Decisions.model_fields)
 """What people may do with an answer, from agreement to the strongest objection."""
 
@@ -53,6 +58,7 @@ class Trust(TalliedSignal):
 
     layer: ClassVar[Layer] = Layer.USE
     counted: ClassVar[str] = "people"
+    traced: ClassVar[frozenset[TracePiece]] = frozenset({"requests", "feedback"})
     kind: Literal["trust"] = "trust"
     table: str = "predictions"
     """One of the guard's tables."""
@@ -67,8 +73,14 @@ class Trust(TalliedSignal):
     """How many people could use it, for ``adoption``."""
     by: Columns | None = None
     """Columns of segments, such as region; the worst is named."""
+    assessment: Column | None = None
+    """On traces, the name of the feedback that counts, such as ``thumb``. Nobody counts people
+    there, and each rating weighs the same: yes, true and 1 accept; no, false and 0 are thumbs down;
+    the words of ``decisions`` mean what they mean."""
+    below: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    """On traces, for ratings on a scale: below it a rating is a thumb down, else it accepts."""
     min_samples: Count = 30
-    """On fewer people the rule is inconclusive."""
+    """On fewer people the rule is inconclusive; on traces, on fewer ratings."""
 
     @property
     def direction(self) -> Direction:
@@ -98,6 +110,16 @@ class Trust(TalliedSignal):
         return ("time", "user", "decision", *timed)
 
     @property
+    def needs_of_traces(self) -> tuple[str, ...]:
+        """Requests with times; what is missing of people is told by :meth:`off_traces`."""
+        return ("time",)
+
+    @property
+    def samples(self) -> str:
+        """People, or the ratings of traces."""
+        return "ratings" if self.assessment else self.counted
+
+    @property
     def roles(self) -> tuple[str, ...]:
         """A request's name tells repeats, the time of a decision what came too early."""
         return ("time", "user", "decision", "decided_at", "request")
@@ -110,7 +132,35 @@ class Trust(TalliedSignal):
             "decisions": self.decisions.model_dump(),
             "unanswered": self.unanswered,
             "timed": self.metric == "time_to_decision",
+            **({"assessment": self.assessment, "below": self.below} if self.assessment else {}),
         }
+
+    def off_traces(self, *, by_version: bool) -> Iterator[Found]:
+        """Whatever is about people: a server counts ratings by name and value only."""
+        del by_version
+        rows = "use a table of rows for it."
+        if self.metric == "time_to_decision":
+            what = "of traces the time of a rating is not counted, so neither is time_to_decision"
+            yield ("metric", what, rows)
+        elif self.metric in OF_PEOPLE:
+            what = f"of traces ratings are counted and not people, so {self.metric} is not told"
+            yield ("metric", what, rows)
+        elif self.assessment is None:
+            what = "of traces decisions are an assessment, and none is named"
+            yield ("assessment", what, "add assessment: and its name, such as thumb.")
+        if self.by is not None:
+            what = "of traces assessments are counted by name and value, and by nothing else"
+            yield ("by", what, "leave it out.")
+        if self.unanswered == "ignored":
+            what = "of traces ratings are counted, and not which requests have one"
+            yield ("unanswered", what, "leave it out: they lower the coverage.")
+
+    def off_rows(self) -> Iterator[Found]:
+        """Ratings are of traces; a table has a column of decisions."""
+        for option in ("assessment", "below"):
+            if getattr(self, option) is not None:
+                what = "only traces have assessments; a table has a decision column"
+                yield (option, what, "take it out, and name the words in decisions:.")
 
     def problems(self) -> Iterator[Found]:
         """Words with two meanings, and options of another metric."""
@@ -138,7 +188,8 @@ class Trust(TalliedSignal):
         which = f"{SPOKEN[self.metric]} in {asset}"
         if self.eligible is not None:
             which += f", of {self.eligible:,},"
-        return (
-            f"Over the last {span(self.window)}, {which} must be {near}{where}; each person counts"
-            " once"
-        )
+        one = "each person counts once"
+        if self.assessment is not None:
+            one = f"each rating {self.assessment!r} counts"
+            one += f", below {self.below:g} as a thumb down" if self.below is not None else ""
+        return f"Over the last {span(self.window)}, {which} must be {near}{where}; {one}"

@@ -1,0 +1,370 @@
+"""Seconds of one tick of each sensor, by how many guards there are and how long their history is.
+
+    python -m benchmarks.ticks [--guards 10 100 1000] [--days 1 30 90] [--postgres URL]
+
+Each guard has a model in a real MLflow over HTTP with a recorded baseline, a table with daily
+partitions and ten rules. The history is written into Dagster's own database, copied from events
+that Dagster wrote, for no tick takes part in that. Then each sensor ticks as the daemon would:
+
+- ``first``: without a cursor, as after it was lost;
+- ``still``: nothing has come, as in most ticks;
+- ``day``: every guard has a new partition (deltas), or new verdicts (stop rules), all of them good;
+- ``bad``: the new verdicts of a tenth of the guards are breaches.
+
+A tick stops after eight seconds and the next one goes on, so the slowest is told, and how many it
+takes until nothing is left.
+"""
+
+import argparse
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import polars as pl
+import sqlalchemy as db
+
+from aiguard_dagster import (
+    Guard,
+    MLflowResource,
+    ProfileStore,
+    build_guard_definitions,
+    record_baseline,
+)
+from aiguard_dagster.adapters.mlflow.client import connect
+from aiguard_dagster.adapters.mlflow.registry import ModelRegistry
+from aiguard_dagster.orchestration.keys import check_key, profile_key
+from aiguard_dagster.testing import Daemon
+from tests.mlflow_server import mlflow_server
+
+DAY = timedelta(days=1)
+FIRST = datetime(2026, 1, 1, tzinfo=UTC)
+DELTAS, STOP_RULES = "aiguard_deltas", "aiguard_stop_rules"
+WINDOW = "7d"
+RULES: list[dict[str, Any]] = [
+    {"name": "fresh", "signal": {"kind": "freshness", "max_age": "2h"}, "action": "hold"},
+    {"name": "whole", "signal": {"kind": "completeness", "columns": ["load"]}, "limit": "90%"},
+    {"name": "drift", "signal": {"kind": "drift", "window": WINDOW}, "limit": 0.5, "grace": "2d"},
+    *(
+        {
+            "name": metric,
+            "signal": {"kind": "performance", "metric": metric, "window": WINDOW},
+            "limit": {"above_baseline": "50%"},
+            "grace": "2d",
+            "action": "rollback" if metric == "mae" else "notify",
+        }
+        for metric in ("mae", "rmse", "mape")
+    ),
+    *(
+        {
+            "name": name,
+            "signal": {"kind": "latency", "statistic": name, "window": WINDOW},
+            "limit": 60,
+        }
+        for name in ("p50", "p95", "p99")
+    ),
+    {"name": "bill", "signal": {"kind": "cost", "window": WINDOW}, "limit": 99},
+]
+
+
+def guard(number: int) -> Guard:
+    table = {
+        "asset": f"predictions_{number:04}",
+        "time": "at",
+        "prediction": "said",
+        "label": "was",
+        "model_version": "version",
+        "cost": "cost",
+        "latency": "seconds",
+    }
+    return Guard.model_validate(
+        {
+            "name": f"guard_{number:04}",
+            "owner": "team:bench",
+            "mode": "enforce",
+            "model": {"name": f"model_{number:04}"},
+            "tables": {"predictions": table},
+            "rules": RULES,
+            "silence": "900d",
+        }
+    )
+
+
+def rows(start: datetime, days: int = 1) -> pl.DataFrame:
+    times = [(start + timedelta(hours=n)).replace(tzinfo=None) for n in range(24 * days)]
+    load = pl.Series("load", [100.0 + n % 24 for n in range(len(times))])
+    return pl.DataFrame(
+        {
+            "at": times,
+            "load": load,
+            "said": load * 2,
+            "was": load * 2 + 1,
+            "version": ["1"] * len(times),
+            "cost": [0.01] * len(times),
+            "seconds": [0.1 + (n % 7) / 10 for n in range(len(times))],
+        }
+    )
+
+
+class Rows(dg.IOManager):
+    """Has the rows of every partition."""
+
+    def handle_output(self, context: dg.OutputContext, obj: object) -> None:
+        """Keep nothing."""
+
+    def load_input(self, context: dg.InputContext) -> pl.DataFrame:
+        """A day of rows."""
+        return rows(context.asset_partitions_time_window.start)
+
+
+class Copies:
+    """Writes what Dagster wrote of one guard once more, under the names of others."""
+
+    TABLES = ("event_logs", "asset_check_executions")
+
+    def __init__(self, instance: dg.DagsterInstance, guard: Guard) -> None:
+        self.instance, self.guard = instance, guard
+        with instance.event_log_storage.index_connection() as connection:  # type: ignore[attr-defined]
+            metadata = db.MetaData()
+            metadata.reflect(connection, only=[*self.TABLES, "asset_keys"])
+        self.tables = metadata.tables
+        self.marks = dict.fromkeys(self.tables, 0)
+
+    def write(self, others: Sequence[Guard]) -> None:
+        """Copy all rows that are new since the last time."""
+        with self.instance.event_log_storage.index_connection() as connection:  # type: ignore[attr-defined]
+            for name, table in self.tables.items():
+                found = connection.execute(
+                    db.select(table).where(table.c.id > self.marks[name]).order_by(table.c.id)
+                )
+                rows = [self._plain(row, table) for row in found.mappings()]
+                rows = [row for row in rows if any(self._is_mine(v) for v in row.values())]
+                for start in range(0, len(others), 20):
+                    batch = [
+                        {key: self._renamed(value, other) for key, value in row.items()}
+                        for other in others[start : start + 20]
+                        for row in rows
+                    ]
+                    if batch:
+                        connection.execute(table.insert(), batch)
+                newest = connection.execute(db.select(db.func.max(table.c.id))).scalar()
+                self.marks[name] = int(newest or 0)
+
+    @staticmethod
+    def _plain(row: db.RowMapping, table: db.Table) -> dict[str, object]:
+        return {column.name: row[column.name] for column in table.c if column.name != "id"}
+
+    def _is_mine(self, value: object) -> bool:
+        mine = self.guard.name, self.guard.tables["predictions"].asset
+        return isinstance(value, str) and any(name in value for name in mine)
+
+    def _renamed(self, value: object, other: Guard) -> object:
+        if not isinstance(value, str):
+            return value
+        asset = self.guard.tables["predictions"].asset
+        named = value.replace(self.guard.name, other.name)
+        return named.replace(asset, other.tables["predictions"].asset)
+
+
+class Fleet:
+    """Many guards on one instance, lived through so many days."""
+
+    def __init__(
+        self, guards: int, instance: dg.DagsterInstance, folder: Path, tracking_uri: str
+    ) -> None:
+        self.guards = [guard(number) for number in range(guards)]
+        self.instance, self.folder = instance, folder
+        self.today, self.now = 0, FIRST
+        own = dg.Definitions(
+            assets=[_asset(each) for each in self.guards],
+            resources={"io_manager": Rows()},
+            executor=dg.in_process_executor,
+        )
+        definitions = build_guard_definitions(
+            guards=self.guards,
+            definitions=own,
+            mlflow=MLflowResource(tracking_uri=tracking_uri),
+            profiles=ProfileStore(path=str(folder / "profiles")),
+            clock=lambda: self.now,
+        )
+        self.daemon = Daemon(definitions, instance, log_level="CRITICAL")
+        self.copies = Copies(instance, self.guards[0])
+        profiles = folder / "profiles"
+        (profiles / self.guards[0].name).mkdir(parents=True)
+        for each in self.guards[1:]:  # Their files are the same, but for the name.
+            (profiles / each.name).symlink_to(profiles / self.guards[0].name)
+
+    def live(self, days: int) -> None:
+        """Let the first guard live through days, and write the same of the others."""
+        for _ in range(days):
+            self.make_partition()
+            self.settle()
+        self.copies.write(self.guards[1:])
+        self.daemon.cursors.clear()
+
+    def settle(self) -> None:
+        """Tick until nothing is left to judge."""
+        while self.tick(DELTAS)[1]:
+            pass
+
+    def make_partition(self) -> None:
+        """The first guard's next day."""
+        first = self.guards[0]
+        self.now += DAY
+        chosen = [dg.AssetKey(first.tables["predictions"].asset), profile_key(first, "predictions")]
+        partition = f"{FIRST + DAY * self.today:%Y-%m-%d}"
+        self.today += 1
+        if not self.daemon.run(partition_key=partition, asset_selection=chosen).success:
+            raise SystemExit(1)
+
+    def tick(self, sensor: str) -> tuple[float, int]:
+        """One tick as the daemon makes it: its seconds without what Dagster does after it."""
+        found = self.daemon.definitions.resolve_sensor_def(sensor)
+        resources = self.daemon.definitions.resources or {}
+        context = dg.build_sensor_context(
+            resources={key: resources[key] for key in found.required_resource_keys},
+            instance=self.instance,
+            cursor=self.daemon.cursors.get(sensor),
+            definitions=self.daemon.definitions,
+            sensor_name=sensor,
+        )
+        with context:
+            started = time.perf_counter()
+            data = found.evaluate_tick(context)
+            seconds = time.perf_counter() - started
+        for event in data.asset_events:
+            self.instance.report_runless_asset_event(event)
+        self.daemon.cursors[sensor] = data.cursor
+        return seconds, len(data.asset_events)
+
+    def ticks(self, sensor: str) -> tuple[float, int]:
+        """The slowest tick, and how many it takes until no guard waits and nothing is written."""
+        slowest, count = 0.0, 0
+        while True:
+            seconds, events = self.tick(sensor)
+            slowest, count = max(slowest, seconds), count + 1
+            waits = '"w":1' in (self.daemon.cursors[sensor] or "")
+            if not waits and not events:
+                return slowest, count
+
+    def judge(self, guards: Sequence[Guard], *, bad: int) -> None:
+        """New verdicts of every rule of some guards, the first few of them breaches."""
+        at = (self.now + DAY).timestamp()
+        for number, each in enumerate(guards):
+            for rule in each.rules:
+                key = check_key(each, rule)
+                verdict = "breach" if number < bad else "ok"
+                self.instance.report_runless_asset_event(
+                    dg.AssetCheckEvaluation(
+                        asset_key=key.asset_key,
+                        check_name=key.name,
+                        passed=verdict == "ok",
+                        metadata={
+                            "aiguard/verdict": verdict,
+                            "aiguard/as_of": dg.MetadataValue.timestamp(at),
+                            "aiguard/reason": "as it is",
+                        },
+                    )
+                )
+
+
+def _asset(each: Guard) -> dg.AssetsDefinition:
+    partitions = dg.DailyPartitionsDefinition("2026-01-01", end_offset=9_999)
+
+    @dg.asset(name=each.tables["predictions"].asset, partitions_def=partitions)
+    def predictions() -> None: ...
+
+    return predictions
+
+
+def register(guards: Sequence[Guard], uri: str) -> None:
+    """Make the models, their baselines and their champions."""
+    client = connect(uri)
+    experiment = client.create_experiment(f"bench {time.time()}")
+    run = client.create_run(experiment).info
+    accepted = {"predictions": rows(FIRST - 30 * DAY, 30)}
+    for each in guards:
+        if each.model is None:
+            continue
+        client.create_registered_model(each.model.name)
+        client.create_model_version(each.model.name, f"runs:/{run.run_id}/model", run.run_id)
+        record_baseline(each, version="1", data=accepted, tracking_uri=uri)
+        registry = ModelRegistry(client, each.model)
+        registry.promote("1", at=FIRST - DAY, by="bench", why="first")
+
+
+def measure(fleet: Fleet) -> Iterator[tuple[str, str, float, int]]:
+    """Each kind of tick: sensor, kind, seconds of the slowest, how many."""
+    for sensor in (DELTAS, STOP_RULES):
+        fleet.daemon.cursors.pop(sensor, None)
+        yield sensor, "first", *fleet.ticks(sensor)
+        yield sensor, "still", *fleet.ticks(sensor)
+    fleet.make_partition()
+    fleet.copies.write(fleet.guards[1:])
+    yield DELTAS, "day", *fleet.ticks(DELTAS)
+    yield STOP_RULES, "day", *fleet.ticks(STOP_RULES)
+    fleet.judge(fleet.guards, bad=max(1, len(fleet.guards) // 10))
+    yield STOP_RULES, "bad", *fleet.ticks(STOP_RULES)
+
+
+@contextmanager
+def instance_at(url: str | None, folder: Path) -> Iterator[dg.DagsterInstance]:
+    """A Dagster instance on SQLite, or on the Postgres at a URL, emptied first."""
+    if url is None:
+        with dg.DagsterInstance.local_temp(str(folder)) as instance:
+            yield instance
+        return
+    parts = db.make_url(url)
+    with db.create_engine(url).begin() as connection:
+        connection.execute(db.text("DROP SCHEMA public CASCADE"))
+        connection.execute(db.text("CREATE SCHEMA public"))
+    postgres_db = {
+        "scheme": "postgresql+psycopg2",
+        "hostname": parts.host,
+        "port": parts.port or 5432,
+        "username": parts.username,
+        "password": parts.password or "",
+        "db_name": parts.database,
+    }
+    overrides = {"storage": {"postgres": {"postgres_db": postgres_db}}}
+    with dg.DagsterInstance.local_temp(str(folder), overrides=overrides) as instance:
+        yield instance
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--guards", type=int, nargs="*", default=[10, 100, 1_000])
+    parser.add_argument("--days", type=int, nargs="*", default=[1, 30, 90])
+    parser.add_argument("--postgres", help="URL of an empty database, postgresql+psycopg2://…")
+    given = parser.parse_args()
+    warnings.simplefilter("ignore")
+    kinds = ["first", "still", "day", "first", "still", "day", "bad"]
+    print("| guards | days |", " | ".join(f"{kind} (s)" for kind in kinds), "|")
+    with tempfile.TemporaryDirectory() as name, mlflow_server(Path(name) / "mlflow") as uri:
+        register([guard(number) for number in range(max(given.guards))], uri)
+        for guards in given.guards:
+            for days in given.days:
+                folder = Path(name) / f"{guards}-{days}"
+                (folder / "home").mkdir(parents=True)
+                with instance_at(given.postgres, folder / "home") as instance:
+                    fleet = Fleet(guards, instance, folder, uri)
+                    fleet.live(days)
+                    found = {(s, kind): (sec, n) for s, kind, sec, n in measure(fleet)}
+                cells = [
+                    f"{found[key][0]:.2f}" + (f" x {found[key][1]}" if found[key][1] > 1 else "")
+                    for key in [
+                        *((DELTAS, kind) for kind in ("first", "still", "day")),
+                        *((STOP_RULES, kind) for kind in ("first", "still", "day", "bad")),
+                    ]
+                ]
+                print(f"| {guards:,} | {days} |", " | ".join(cells), "|", flush=True)
+
+
+if __name__ == "__main__":
+    main()
