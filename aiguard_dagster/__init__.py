@@ -50,6 +50,7 @@ from aiguard_dagster.orchestration.baseline import record_baseline
 from aiguard_dagster.orchestration.build import build_guard_definitions
 from aiguard_dagster.orchestration.checks import build_quality_checks
 from aiguard_dagster.orchestration.engines import ProfileEngine
+from aiguard_dagster.orchestration.hold_gate import not_held, raise_if_held
 from aiguard_dagster.orchestration.resources import MLflowResource, ProfileStore
 from aiguard_dagster.orchestration.review_queue import build_review_queue
 
@@ -103,5 +104,7 @@ __all__ = [
     "build_quality_checks",
     "build_review_queue",
     "load_guards",
+    "not_held",
+    "raise_if_held",
     "record_baseline",
 ]

@@ -81,6 +81,7 @@ def test_a_project_loads_with_its_guards_checks_sensors_and_job(folder):
         "demand__features_fresh",
         "demand__feature_drift",
         "demand__forecast_error",
+        "demand__hold",
     }
     assert sensor_names(definitions) == {"demand_deltas", "demand_stop_rules"}
     assert {"daily", "demand_rollback"} <= {job.name for job in definitions.resolve_all_job_defs()}

@@ -14,8 +14,10 @@ class DecisionKind(StrEnum):
 
     ``request`` asks for a rollback; ``rollback``, ``refuse``, ``superseded``, ``failed`` and, where
     the owner must be asked, ``propose`` are the ways in which one ends. ``approve``, ``reject`` and
-    ``expire`` (nobody answered in time) are the answers to a proposal. ``structural`` says that no
-    recovery has helped; ``resolve`` closes an incident.
+    ``expire`` (nobody answered in time) are the answers to a proposal. After a rollback,
+    ``repredict`` tells of predictions that are made again, and ``confirm`` that what is served
+    carries the restored version. ``structural`` says that no recovery has helped; ``resolve``
+    closes an incident.
     """
 
     NOTIFY = "notify"
@@ -31,6 +33,8 @@ class DecisionKind(StrEnum):
     REJECT = "reject"
     EXPIRE = "expire"
     ESCALATE = "escalate"
+    REPREDICT = "repredict"
+    CONFIRM = "confirm"
     STRUCTURAL = "structural"
     RESOLVE = "resolve"
 
@@ -46,7 +50,9 @@ OUTCOMES = frozenset(
     }
 )
 ANSWERS = frozenset({DecisionKind.APPROVE, DecisionKind.REJECT, DecisionKind.EXPIRE})
-NOT_ABOUT_THE_BREACH = frozenset({DecisionKind.ESCALATE, DecisionKind.RESOLVE})
+FOLLOWS = frozenset({DecisionKind.REPREDICT, DecisionKind.CONFIRM})
+"""What is done about a rollback that was made, and not about the breach."""
+NOT_ABOUT_THE_BREACH = FOLLOWS | {DecisionKind.ESCALATE, DecisionKind.RESOLVE}
 Evidence = Mapping[str, str | float | int | None]
 
 

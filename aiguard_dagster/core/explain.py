@@ -20,7 +20,7 @@ def explain(guard: Guard) -> str:
     for table in guard.tables.values():
         if table.review is not None:
             lines += ["", f"{table.review.sentence(table.asset)}."]
-    lines += ["", *_silence(guard)]
+    lines += ["", *_after_rollback(guard), *_silence(guard)]
     return "\n".join(lines)
 
 
@@ -34,6 +34,24 @@ def _mode(guard: Guard) -> str:
             return "It enforces: it acts by these rules without asking."
         case _:
             assert_never(guard.mode)
+
+
+def _after_rollback(guard: Guard) -> list[str]:
+    """What follows a rollback."""
+    if not any(rule.action is Action.ROLLBACK for rule in guard.rules):
+        return []
+    lines = []
+    if guard.rollback.repredict is not None:
+        assets = [guard.tables[table].asset for table in guard.tables_by_version]
+        lines.append(
+            f"After a rollback, the partitions of {' and '.join(assets)} that the bad version has"
+            " made since the incident are made again."
+        )
+    lines.append(
+        f"If {spoken(guard.rollback.confirm_within)} after a rollback new predictions do not carry"
+        f" the restored version, {guard.owner} is told that the service has not followed."
+    )
+    return lines
 
 
 def _silence(guard: Guard) -> list[str]:

@@ -8,11 +8,13 @@ import dagster as dg
 from aiguard_dagster.core.errors import SpecError
 from aiguard_dagster.core.spec import Guard
 from aiguard_dagster.core.spec.semantics import find_problems, find_problems_between
+from aiguard_dagster.orchestration.after_rollback import repredict_jobs
 from aiguard_dagster.orchestration.assets import KnownAsset, know, tell_unreachable
 from aiguard_dagster.orchestration.clock import Clock, wall_clock
 from aiguard_dagster.orchestration.delta_sensor import build_delta_checks, build_delta_sensor
 from aiguard_dagster.orchestration.engines import ENGINE, ProfileEngine
 from aiguard_dagster.orchestration.fitting import Taken, find_misfits
+from aiguard_dagster.orchestration.hold_gate import build_hold_gates, gated_tables
 from aiguard_dagster.orchestration.keys import (
     check_name,
     delta_rules,
@@ -133,6 +135,7 @@ def guard_additions(
         guard: {table: asset.partitions_def for table, asset in assets.items()}
         for guard, assets in known.items()
     }
+    gated = {guard: gated_tables(assets) for guard, assets in known.items()}
     lineages = {
         guard.name: {
             signal.table: lineage_of(graph, table_key(guard, signal.table))
@@ -143,7 +146,7 @@ def guard_additions(
     }
     checks: list[dg.AssetChecksDefinition] = []
     assets: list[dg.AssetsDefinition | dg.AssetSpec] = []
-    jobs: list[dg.JobDefinition] = []
+    jobs: list[Any] = []  # Dagster does not export what define_asset_job returns.
     schedules: list[dg.ScheduleDefinition] = []
     for guard in guards:
         mine = known[guard.name]
@@ -172,6 +175,7 @@ def guard_additions(
             )
             for table in sorted({signal.table for _, signal in delta_rules(guard)})
         ]
+        checks += build_hold_gates(guard=guard, tables=gated[guard.name], clock=clock)
         queues = review_queues(guard=guard, known=mine, clock=clock)
         assets += queues.assets
         checks += queues.checks
@@ -187,6 +191,7 @@ def guard_additions(
                     clock=clock,
                 )
             )
+            jobs += repredict_jobs(guard)
     modelled = [guard for guard in guards if delta_rules(guard)]
     profiled_partitions = {
         guard.name: {table: partitions[guard.name][table] for table in profiled_tables(guard)}
@@ -197,6 +202,9 @@ def guard_additions(
             name=f"{name}_stop_rules",
             guards=guards,
             jobs=jobs,
+            partitions=partitions,
+            keys=keys,
+            gated=gated,
             upstreams={guard.name: upstream_of(graph, guard) for guard in guards},
             clock=clock,
             minimum_interval_seconds=minimum_interval_seconds,

@@ -11,7 +11,7 @@ from aiguard_dagster.core.errors import Problem
 from aiguard_dagster.core.spec import Action, DeltaSignal, Guard, Rule
 from aiguard_dagster.core.words import did_you_mean
 from aiguard_dagster.orchestration.assets import KnownAsset
-from aiguard_dagster.orchestration.keys import profiled_tables
+from aiguard_dagster.orchestration.keys import hold_key, profiled_tables
 from aiguard_dagster.orchestration.partitions import (
     dimension_names,
     partition_length,
@@ -55,6 +55,7 @@ def find_misfits(
             misfits = [*_partitions(asset, is_profiled=name in profiled), *_source(asset)]
             misfits += _schedule(asset)
         found += [(f"tables.{name}.{below}", what, hint) for below, what, hint in misfits]
+    found += _follows(guard, known)
     for position, rule in enumerate(guard.rules):
         own = known.get(rule.signal.table)
         if own is None or not own.exists:
@@ -63,11 +64,35 @@ def find_misfits(
         found += [*_waits(guard, rule, graph, path), *_windows(rule, own, path)]
         found += _imports(rule, path)
         key = dg.AssetCheckKey(own.key, name_of(guard, rule))
-        if key in taken:
+        if key == hold_key(guard, rule.signal.table):
+            what = "the guard's own check has this name: it tells whether predictions are held back"
+            found.append((f"{path}.name", what, "give the rule another name."))
+        elif key in taken:
             where = f", in {taken[key]}" if taken[key] else ""
             what = f"{own.table.asset} has a check {key.name!r} already{where}"
             found.append((f"{path}.name", what, "give one of them another name."))
     return [Problem(file=file, path=path, what=what, hint=hint) for path, what, hint in found]
+
+
+def _follows(guard: Guard, known: Mapping[str, KnownAsset]) -> Iterator[Found]:
+    """What is to follow a rollback, and cannot."""
+    if not any(rule.action is Action.ROLLBACK for rule in guard.rules):
+        return
+    for name in guard.tables_by_version:
+        asset = known[name]
+        if not asset.exists:
+            continue
+        if guard.rollback.repredict is not None and asset.is_external:
+            what = f"Dagster does not make {asset.table.asset}, and cannot make it again"
+            yield ("rollback.repredict", what, "take it out.")
+        length, within = partition_length(asset.partitions_def), guard.rollback.confirm_within
+        if length is not None and within < length:
+            what = (
+                f"{format_duration(within)} is over before a partition of {asset.table.asset} can"
+                f" be: it takes {format_duration(length)}"
+            )
+            hint = f"give at least {format_duration(length)}, and the time until it is there."
+            yield ("rollback.confirm_within", what, hint)
 
 
 def _asset(asset: KnownAsset, graph: Graph, *, is_checked: bool) -> Iterator[Found]:

@@ -4,6 +4,9 @@ import dagster as dg
 
 from aiguard_dagster.core.spec import DeltaSignal, Guard, Rule
 
+HOLD = "hold"
+"""The name that a guard's own check takes among those of its rules."""
+
 
 def guard_key(guard: Guard) -> dg.AssetKey:
     """The asset that carries the guard's decisions."""
@@ -44,3 +47,13 @@ def profiled_tables(guard: Guard) -> list[str]:
 def delta_rules(guard: Guard) -> list[tuple[Rule, DeltaSignal]]:
     """The rules that are measured on profiles."""
     return [(rule, rule.signal) for rule in guard.rules if isinstance(rule.signal, DeltaSignal)]
+
+
+def repredict_job_name(guard: Guard, table: str) -> str:
+    """The name of the job that makes partitions of predictions again."""
+    return f"{guard.name}__{table}_repredict"
+
+
+def hold_key(guard: Guard, table: str) -> dg.AssetCheckKey:
+    """The check that tells on a table's asset whether predictions are held back."""
+    return dg.AssetCheckKey(table_key(guard, table), f"{guard.name}__{HOLD}")

@@ -20,6 +20,8 @@ from aiguard_dagster.stats.profile_json import batch_from_bytes, batch_to_bytes
 
 MLFLOW = "aiguard_mlflow"
 PROFILES = "aiguard_profiles"
+VERSIONS = "aiguard/versions"
+"""Metadata of a profile: rows by the version that made them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +89,12 @@ class ProfileStore(dg.ConfigurableIOManager):
         filesystem.pipe_file(part, content)
         filesystem.mv(part, path)
         context.add_output_metadata(
-            {"rows": sum(p.rows for p in obj.parts.values()), "grid": obj.grid_id, "file": file}
+            {
+                "rows": sum(p.rows for p in obj.parts.values()),
+                "grid": obj.grid_id,
+                "file": file,
+                VERSIONS: {version: part.rows for version, part in obj.parts.items()},
+            }
         )
 
     def load_input(self, context: dg.InputContext) -> BatchProfile:

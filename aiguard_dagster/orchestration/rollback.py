@@ -176,7 +176,11 @@ def run_rollback(
             return decided(DecisionKind.SUPERSEDED, reason, evidence)
         case RollbackState.DONE:
             reason = f"{registry.name}: v{known.from_version} → v{known.to_version}. {known.reason}"
-            return decided(DecisionKind.ROLLBACK, reason, evidence)
+            moved = {"champion": known.from_version, "candidate": known.to_version}
+            moved["moved"] = now.isoformat()
+            if guard.rollback.repredict is not None:
+                moved["repredict"] = guard.rollback.repredict
+            return decided(DecisionKind.ROLLBACK, reason, {**evidence, **moved})
         case state:
             reason = f"a person moved the {registry.pointer} meanwhile: theirs stands ({state})"
             return decided(DecisionKind.SUPERSEDED, reason, evidence)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
+from typing import Any
 
 import dagster as dg
 
@@ -27,9 +28,13 @@ from aiguard_dagster.core.decisions import Decision, DecisionKind, open_requests
 from aiguard_dagster.core.lifecycle import Point, episodes, in_order
 from aiguard_dagster.core.spec import Action, Guard, Mode
 from aiguard_dagster.core.verdicts import Window
+from aiguard_dagster.orchestration.after_rollback import Reach, follow_up
 from aiguard_dagster.orchestration.agenda import Agenda
 from aiguard_dagster.orchestration.clock import Clock
-from aiguard_dagster.orchestration.keys import check_key, guard_key
+from aiguard_dagster.orchestration.hold_gate import can_hold, hold_events
+from aiguard_dagster.orchestration.keys import check_key, guard_key, hold_key, table_key
+from aiguard_dagster.orchestration.partitions import Partitions
+from aiguard_dagster.orchestration.resources import ResourceKeys
 from aiguard_dagster.orchestration.rollback import (
     INCIDENT_TAG,
     RollbackConfig,
@@ -48,7 +53,10 @@ def build_stop_rule_sensor(
     *,
     name: str,
     guards: Sequence[Guard],
-    jobs: Sequence[dg.JobDefinition],
+    jobs: Sequence[Any],
+    partitions: Mapping[str, Mapping[str, Partitions]],
+    keys: ResourceKeys,
+    gated: Mapping[str, Sequence[str]],
     upstreams: Mapping[str, Sequence[UpstreamAsset]],
     clock: Clock,
     minimum_interval_seconds: int,
@@ -59,23 +67,36 @@ def build_stop_rule_sensor(
         name=name,
         minimum_interval_seconds=minimum_interval_seconds,
         jobs=jobs or None,
+        required_resource_keys={keys.mlflow, keys.profiles},
         description="Turns verdicts into decisions: notify, hold, release, roll back.",
     )
     def stop_rule_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        events: list[dg.AssetObservation] = []
+        events: list[dg.AssetObservation | dg.AssetCheckEvaluation] = []
         requests: list[dg.RunRequest] = []
         agenda = Agenda.from_cursor(context.cursor, now=clock())
 
         def work(guard: Guard) -> None:
-            mine = upstreams[guard.name]
-            looked = look(context.instance, guard, now=agenda.now, upstream=mine)
+            looked = look(
+                context.instance,
+                guard,
+                now=agenda.now,
+                upstream=upstreams[guard.name],
+                reach=Reach(
+                    partitions=partitions[guard.name],
+                    gated=gated[guard.name],
+                    keys=keys,
+                    resources=context.resources,
+                    warn=context.log.warning,
+                ),
+            )
             events.extend(decision_event(guard_key(guard), each) for each in looked.decided)
+            events.extend(looked.checks)
             requests.extend(looked.requests)
             agenda.looked_at(guard, due=looked.due, calm=looked.calm)
             if looked.decided:
                 agenda.put_off(guard)  # The next tick sees whether it was written down.
 
-        wanted = with_news(context.instance, agenda, guards)
+        wanted = with_news(context.instance, agenda, guards, gated)
         for_each_guard(context, agenda, wanted, work)
         agenda.keep(guards)
         return dg.SensorResult(
@@ -85,10 +106,16 @@ def build_stop_rule_sensor(
     return stop_rule_sensor
 
 
-def with_news(instance: dg.DagsterInstance, agenda: Agenda, guards: Sequence[Guard]) -> list[Guard]:
+def with_news(
+    instance: dg.DagsterInstance,
+    agenda: Agenda,
+    guards: Sequence[Guard],
+    gated: Mapping[str, Sequence[str]],
+) -> list[Guard]:
     """The guards that must be looked at: whose rules or decisions have news, or whose time it is.
 
-    A guard on which nothing is going on need not be looked at for rules that passed once more.
+    A guard on which nothing is going on need not be looked at for rules that passed once more, but
+    for an asset that was materialised without the check that tells of a hold.
     """
     if agenda.read is None:
         agenda.read = newest_event(instance)
@@ -100,7 +127,12 @@ def with_news(instance: dg.DagsterInstance, agenda: Agenda, guards: Sequence[Gua
         checks = {check_key(guard, rule) for rule in guard.rules}
         told = guard_key(guard) in news.assets or bool(checks & news.failed)
         heard = bool(checks & news.passed) and not agenda.is_calm(guard)
-        if told or heard or agenda.is_due(guard):
+        untold = can_hold(guard) and any(
+            table_key(guard, table) in news.assets
+            and hold_key(guard, table) not in news.passed | news.failed
+            for table in gated.get(guard.name, ())
+        )
+        if told or heard or untold or agenda.is_due(guard):
             wanted.append(guard)
     return wanted
 
@@ -111,13 +143,15 @@ class Look:
 
     Attributes:
         decided: Decisions that are new.
-        requests: Rollback runs that are wanted.
+        requests: Runs that are wanted: rollbacks, and what follows them.
+        checks: What the checks that tell of a hold must say and do not say yet.
         due: When to look again, news or not.
         calm: Whether nothing is going on.
     """
 
     decided: list[Decision]
     requests: list[dg.RunRequest]
+    checks: list[dg.AssetCheckEvaluation]
     due: datetime | None
     calm: bool
 
@@ -128,13 +162,35 @@ def look(
     *,
     now: datetime,
     upstream: Sequence[UpstreamAsset] = (),
+    reach: Reach | None = None,
 ) -> Look:
     """Decide for one guard, and find out when it needs a look again."""
     seen = with_troubles(instance, read_situation(instance, guard, now=now), upstream)
     decided, requests = step(instance, seen)
+    checks = []
+    if reach is not None:
+        followed, runs = what_follows(instance, seen.with_decisions(decided), reach)
+        decided, requests = [*decided, *followed], [*requests, *runs]
+        checks = hold_events(instance, guard, reach.gated, [*seen.decisions, *decided])
     after = seen.with_decisions(decided)
-    due = now if waits_for_others(after) else next_look(after)
-    return Look(decided=decided, requests=requests, due=due, calm=not decided and is_calm(after))
+    return Look(
+        decided=decided,
+        requests=requests,
+        checks=checks,
+        due=now if waits_for_others(after) else next_look(after),
+        calm=not decided and is_calm(after),
+    )
+
+
+def what_follows(
+    instance: dg.DagsterInstance, seen: Situation, reach: Reach
+) -> tuple[list[Decision], list[dg.RunRequest]]:
+    """What is new about the newest rollback; the next one, or a hold, must never wait for it."""
+    try:
+        return follow_up(instance, seen, reach=reach)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is tried again
+        reach.warn(f"{seen.guard.name}: what follows a rollback must wait: {error}")
+        return [], []
 
 
 def read_situation(instance: dg.DagsterInstance, guard: Guard, *, now: datetime) -> Situation:

@@ -70,8 +70,8 @@ def test_a_guard_adds_to_the_users_definitions_and_changes_none_of_them():
     assert set(after.asset_check_keys) - set(before.asset_check_keys) == {
         dg.AssetCheckKey(dg.AssetKey(asset), f"demand__{name}")
         for asset, names in {
-            "features": ("fresh", "complete", "columns", "drift"),
-            "predictions": ("error", "bill"),
+            "features": ("fresh", "complete", "columns", "drift", "hold"),
+            "predictions": ("error", "bill", "hold"),
         }.items()
         for name in names
     }

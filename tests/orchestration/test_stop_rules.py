@@ -80,7 +80,7 @@ def test_a_breach_beyond_the_grace_window_ends_in_a_whole_rollback(new_project, 
     assert project.kinds() == ["request", "rollback"]
     project.live(7, weather=TURNED)
     assert project.verdicts("error")[7] == "ok"
-    assert project.kinds() == ["request", "rollback"]
+    assert project.kinds() == ["request", "rollback", "confirm"]
     assert project.instance.get_runs_count() == runs + 1
 
 

@@ -7,13 +7,18 @@ import dagster as dg
 import pytest
 
 from aiguard_dagster import MLflowResource, ProfileStore, build_guard_definitions
-from aiguard_dagster.adapters.dagster.history import read_evaluations
+from aiguard_dagster.adapters.dagster.history import (
+    decision_event,
+    read_decisions,
+    read_evaluations,
+)
 from aiguard_dagster.adapters.mlflow.client import connect
 from aiguard_dagster.adapters.mlflow.registry import ModelRegistry
+from aiguard_dagster.core.decisions import Decision, DecisionKind
 from aiguard_dagster.core.errors import MeasurementError
 from aiguard_dagster.core.spec import Guard
 from aiguard_dagster.orchestration.baseline import record_baseline
-from aiguard_dagster.orchestration.keys import check_key
+from aiguard_dagster.orchestration.keys import check_key, guard_key
 from aiguard_dagster.testing import Daemon
 from tests.instances import empty_instance
 from tests.mlflow_server import free_port, mlflow_at, mlflow_server
@@ -462,3 +467,70 @@ def test_an_agent_that_calls_its_tools_more_often_is_told_with_the_tool(new_assi
     assert assistant.points("calls")[-1].value == pytest.approx(4.5)
     assert assistant.verdicts("failures") == {1: "ok", 2: "ok", 3: "breach"}
     assert assistant.points("failures")[-1].value == pytest.approx(0.5)
+
+
+# After a rollback.
+
+
+def test_traces_of_the_restored_version_confirm_a_rollback_and_those_of_the_old_one_are_told(
+    server, folder, new_instance
+):
+    mine = Assistant(server, folder, new_instance(), "rolled back")
+    bad = logged_model(server, mine.experiment)
+    with mlflow_at(server):
+        source = f"models:/{bad}"
+        mine.registry.client.create_model_version("rolled back", source, model_id=bad)
+    moved = {"champion": "2", "candidate": "1", "moved": (START + HOUR / 2).isoformat()}
+    rollback = Decision(
+        kind=DecisionKind.ROLLBACK,
+        at=START,
+        incident="assistant:request:1",
+        rule="",
+        reason="v2 → v1",
+        actor="ada",
+        evidence=moved,
+    )
+    mine.instance.report_runless_asset_event(decision_event(guard_key(mine.guard), rollback))
+
+    def heard(hour):
+        mine.now = START + hour * HOUR + timedelta(minutes=5)
+        mine.daemon.tick("aiguard_stop_rules")
+        found = read_decisions(mine.instance, guard_key(mine.guard))
+        return [d for d in found if d.kind in {DecisionKind.CONFIRM, DecisionKind.ESCALATE}]
+
+    mine.log(0, model=bad)  # The hour of the move is of both.
+    assert heard(1) == []
+    for hour in (1, 2, 50):
+        mine.log(hour, 40, model=bad)
+        mine.log(hour, 20, model=None)
+    (escalation,) = heard(51)
+    assert escalation.reason.startswith("the alias moved, the service did not")
+    assert "2026-01-07T02:00:00+00:00: 30 of 60 rows by v1, 20 of 60 rows by v2, 10 of" in (
+        escalation.reason
+    )
+    mine.log(51, 30)
+    _, confirmed = heard(52)
+    assert confirmed.kind is DecisionKind.CONFIRM
+    assert confirmed.evidence["traffic: rows of v1"] == 30
+    assert len(heard(53)) == 2
+
+
+def test_an_mlflow_that_does_not_answer_confirms_no_rollback_and_accuses_nobody(
+    server, folder, new_instance
+):
+    mine = Assistant(server, folder, new_instance(), "unreachable after a rollback")
+    moved = {"champion": "2", "candidate": "1", "moved": START.isoformat()}
+    rollback = Decision(
+        kind=DecisionKind.ROLLBACK,
+        at=START,
+        incident="i",
+        rule="",
+        reason="v2 → v1",
+        evidence=moved,
+    )
+    mine.instance.report_runless_asset_event(decision_event(guard_key(mine.guard), rollback))
+    mine.build(f"http://127.0.0.1:{free_port()}")
+    mine.now = START + 90 * HOUR
+    mine.daemon.tick("aiguard_stop_rules")
+    kinds = [d.kind for d in read_decisions(mine.instance, guard_key(mine.guard))]
+    assert kinds == [DecisionKind.ROLLBACK]

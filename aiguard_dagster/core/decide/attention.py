@@ -8,6 +8,8 @@ from aiguard_dagster.core.decide.silence import silent_at
 from aiguard_dagster.core.decide.situation import Situation
 from aiguard_dagster.core.decisions import open_requests, proposals
 from aiguard_dagster.core.lifecycle import Point
+from aiguard_dagster.core.repredict import is_open
+from aiguard_dagster.core.serving import confirm_due
 from aiguard_dagster.core.spec import Guard
 from aiguard_dagster.core.verdicts import Verdict
 
@@ -23,6 +25,9 @@ def _times(seen: Situation) -> Iterator[datetime]:
     for proposal, answer in proposals(seen.decisions).values():
         if answer is None:
             yield datetime.fromisoformat(str(proposal.evidence["deadline"]))
+    unconfirmed = confirm_due(seen.guard, seen.decisions)
+    if unconfirmed is not None:
+        yield unconfirmed
     for _, _, at, told in silent_at(seen):
         if not told:
             yield at
@@ -31,14 +36,17 @@ def _times(seen: Situation) -> Iterator[datetime]:
 def waits_for_others(seen: Situation) -> bool:
     """Whether something outside the event log is waited for: a run, or a person's answer."""
     unanswered = any(answer is None for _, answer in proposals(seen.decisions).values())
-    return unanswered or bool(open_requests(seen.decisions))
+    remade = is_open(seen.guard, seen.decisions)
+    return unanswered or remade or bool(open_requests(seen.decisions))
 
 
 def is_calm(seen: Situation) -> bool:
     """Whether nothing is going on, so that further ``ok`` verdicts cannot lead to a decision."""
     going = any(e.ended is None for mine in seen.found.values() for e in mine)
     unsettled = any(incident.ended is None for incident in seen.incidents)
-    return not (going or unsettled or waits_for_others(seen) or is_held(seen.decisions))
+    served = confirm_due(seen.guard, seen.decisions) is None
+    quiet = not (going or unsettled or waits_for_others(seen) or is_held(seen.decisions))
+    return quiet and served
 
 
 def horizon(guard: Guard) -> timedelta:

@@ -26,12 +26,14 @@ class Span:
         end: Until when; None while it lasts.
         reasons: Why, one for each rule that asks.
         rule: The first of them.
+        causes: The rules whose breach it lasts for, one for each reason.
     """
 
     start: datetime
     end: datetime | None
     reasons: tuple[str, ...]
     rule: str
+    causes: tuple[str, ...]
 
 
 def holds(seen: Situation) -> list[Decision]:
@@ -82,19 +84,32 @@ def is_held(decisions: tuple[Decision, ...], at: datetime | None = None) -> bool
     return bool(held) and held[-1].kind is DecisionKind.HOLD
 
 
+def lasting_holds(seen: Situation) -> list[Span]:
+    """What asks for a hold now, each for itself: nothing, where predictions may flow."""
+    return [span for span in _asked(seen) if span.end is None]
+
+
 def hold_spans(seen: Situation) -> list[Span]:
     """Joined spans of event time under hold."""
-    asked = [*_by_rule(seen), *_by_answer(seen)]
-    asked = [let for span in asked if (let := _let_go(seen, span)) is not None]
     spans: list[Span] = []
-    for span in sorted(asked, key=lambda span: (span.start, span.rule)):
+    for span in sorted(_asked(seen), key=lambda span: (span.start, span.rule)):
         last = spans[-1] if spans else None
         if last is not None and (last.end is None or span.start <= last.end):
             end = None if last.end is None or span.end is None else max(last.end, span.end)
-            spans[-1] = replace(last, end=end, reasons=(*last.reasons, *span.reasons))
+            spans[-1] = replace(
+                last,
+                end=end,
+                reasons=(*last.reasons, *span.reasons),
+                causes=(*last.causes, *span.causes),
+            )
         else:
             spans.append(span)
     return spans
+
+
+def _asked(seen: Situation) -> list[Span]:
+    asked = [*_by_rule(seen), *_by_answer(seen)]
+    return [let for span in asked if (let := _let_go(seen, span)) is not None]
 
 
 def _by_rule(seen: Situation) -> list[Span]:
@@ -121,7 +136,7 @@ def _explained(seen: Situation, rule: Rule, episode: Episode, fired: datetime) -
             end = min((e for e in (episode.ended, cause.ended) if e), default=None)
             if end is None or start < end:
                 reason = f"{rule.name} is explained by {other.name} ({other.signal.layer})"
-                asked.append(_span(start, end, reason, rule.name))
+                asked.append(_span(start, end, reason, rule.name, cause=other.name))
     for trouble in seen.troubles if episode.ended is None else ():
         start = max(fired, trouble.since)
         if trouble.until is None and trouble.excuses:
@@ -159,8 +174,10 @@ def _let_go(seen: Situation, span: Span) -> Span | None:
     return replace(span, end=min(freed)) if freed else span
 
 
-def _span(start: datetime, end: datetime | None, reason: str, rule: str) -> Span:
-    return Span(start=start, end=end, reasons=(reason,), rule=rule)
+def _span(
+    start: datetime, end: datetime | None, reason: str, rule: str, *, cause: str = ""
+) -> Span:
+    return Span(start=start, end=end, reasons=(reason,), rule=rule, causes=(cause or rule,))
 
 
 def _incident(seen: Situation, span: Span) -> str:

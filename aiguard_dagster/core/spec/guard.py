@@ -111,6 +111,17 @@ class Guard(Spec):
         }
         return tuple(name for name in self.tables if name in needed)
 
+    @property
+    def tables_by_version(self) -> tuple[str, ...]:
+        """The tables of rows that are profiled and name the version that made each: predictions."""
+        windows = [rule.signal for rule in self.rules if isinstance(rule.signal, DeltaSignal)]
+        profiled = {signal.table for signal in windows if not signal.of_runs}
+        return tuple(
+            name
+            for name, table in self.tables.items()
+            if name in profiled and table.model_version and table.traces is None
+        )
+
     def recovery_window_of(self, rule: Rule) -> timedelta:
         """How long a new champion has to bring a rule back."""
         return self.recovery_window or max(2 * rule.takes, timedelta(days=14))

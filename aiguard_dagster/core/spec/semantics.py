@@ -104,6 +104,10 @@ def _recovery(guard: Guard) -> Iterator[Found]:
     if isinstance(to, Target) and guard.model and to.alias and to.alias == guard.model.alias:
         what = f"{to.alias} marks the champion itself, which is what a rollback leaves"
         yield ("rollback.to.alias", what, "name an alias of another version, or leave it out.")
+    if guard.rollback.repredict is not None and not guard.tables_by_version:
+        what = "no table of rows tells which version made its predictions"
+        hint = "add model_version: to the table of a rule that compares windows, or take it out."
+        yield ("rollback.repredict", what, hint)
     for rule in acting:
         if guard.recovery_window is not None and guard.recovery_window < rule.takes:
             what = (
