@@ -1,4 +1,4 @@
-"""The two resources that a guard needs: where MLflow is, and where profiles are kept."""
+"""The resources of a guard: where MLflow is, where profiles are kept, whom decisions are told."""
 
 import os
 from dataclasses import dataclass
@@ -18,6 +18,7 @@ from aiguard_dagster.stats.profile_json import batch_from_bytes, batch_to_bytes
 
 MLFLOW = "aiguard_mlflow"
 PROFILES = "aiguard_profiles"
+NOTIFIER = "aiguard_notifier"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +28,7 @@ class ResourceKeys:
     mlflow: str = MLFLOW
     profiles: str = PROFILES
     engine: str = ENGINE
+    notifier: str = NOTIFIER
 
 
 class MLflowResource(dg.ConfigurableResource[None]):
@@ -53,6 +55,21 @@ class MLflowResource(dg.ConfigurableResource[None]):
         if guard.model is None:
             raise SpecError(())
         return ModelRegistry(connect(self.uri), guard.model)
+
+
+class NotifierResource(dg.ConfigurableResource[None]):
+    """Where owners are told of decisions: Slack, mail, PagerDuty and whatever Apprise can reach.
+
+    Addresses are secrets, so they are never given here: each owner has the name of an environment
+    variable, which is read when a message is sent, and holds one Apprise URL or several with
+    blanks between them. ``*`` is for every owner that is not named, and for messages that an
+    owner's own target has not taken in six attempts::
+
+        NotifierResource(env={"team:forecasting": "FORECASTING_ALERTS", "*": "ML_ALERTS"})
+    """
+
+    env: dict[str, str]
+    """The environment variable that holds the addresses, by owner."""
 
 
 class ProfileStore(dg.ConfigurableIOManager):

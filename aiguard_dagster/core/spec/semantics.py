@@ -99,6 +99,11 @@ def _recovery(guard: Guard) -> Iterator[Found]:
     acting = [rule for rule in guard.rules if rule.action is Action.ROLLBACK]
     if not acting and "rollback" in guard.model_fields_set:
         yield ("rollback", "no rule asks for a rollback", "take it out, or give a rule the action.")
+    tell = guard.rollback.tell
+    if tell is not None and tell.webhook is not None and not tell.webhook.isidentifier():
+        what = "this is not the name of an environment variable"  # It may be a secret address.
+        hint = "put the address into the environment, and write the variable's name here."
+        yield ("rollback.tell.webhook", what, hint)
     for rule in acting:
         if guard.recovery_window is not None and guard.recovery_window < rule.takes:
             what = (

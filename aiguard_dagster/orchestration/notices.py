@@ -1,0 +1,137 @@
+"""Telling people: a sensor that sees what is due, and a job that sends it.
+
+No sensor and no rollback ever waits for a service that is slow or down: only the job sends, each
+address has its time, and the job's runs come last in Dagster's queue. What was told is on
+``<guard>/notices``; whatever is killed, it is sent at least once.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from hashlib import sha256
+
+import dagster as dg
+
+from aiguard_dagster.adapters.dagster.notices import ledger_event
+from aiguard_dagster.core.errors import Problem
+from aiguard_dagster.core.outbox import EVERYBODY, STALE, Parcel, due
+from aiguard_dagster.core.spec import Guard
+from aiguard_dagster.orchestration.clock import Clock
+from aiguard_dagster.orchestration.keys import notices_key
+from aiguard_dagster.orchestration.outbox import read_box
+from aiguard_dagster.orchestration.resources import NotifierResource
+from aiguard_dagster.orchestration.sending import send_due
+from aiguard_dagster.orchestration.ticks import for_each_guard
+
+MOST_BEGINNINGS = 100
+"""Guards that one tick begins to tell of; the others have another one soon."""
+LAST_IN_QUEUE = {"dagster/priority": "-1"}
+UNFINISHED = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+]
+
+
+def build_notice_sensor(
+    *,
+    name: str,
+    guards: Sequence[Guard],
+    names: Sequence[str],
+    job: dg.JobDefinition,
+    clock: Clock,
+    minimum_interval_seconds: int,
+) -> dg.SensorDefinition:
+    """One sensor for all guards; it sends nothing itself."""
+
+    @dg.sensor(
+        name=name,
+        minimum_interval_seconds=minimum_interval_seconds,
+        job=job,
+        description="Sees which decisions their owners have not been told of yet.",
+    )
+    def notice_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        now = clock()
+        begun: list[dg.AssetObservation] = []
+        parcels: list[Parcel] = []
+
+        def work(guard: Guard) -> None:
+            box = read_box(context.instance, guard, now=now)
+            if box.is_new and len(begun) == MOST_BEGINNINGS:
+                return
+            if box.is_new:
+                begun.append(ledger_event(notices_key(guard), box.ledger))
+            parcels.extend(due(box.notices, box.attempts, names, now=now))
+
+        for_each_guard(context, guards, work)
+        if not parcels or is_under_way(context.instance, job.name, now=now):
+            return dg.SensorResult(asset_events=begun)
+        request = dg.RunRequest(run_key=_run_key(parcels, now), tags=LAST_IN_QUEUE)
+        return dg.SensorResult(asset_events=begun, run_requests=[request])
+
+    return notice_sensor
+
+
+def is_under_way(instance: dg.DagsterInstance, job: str, *, now: datetime) -> bool:
+    """Whether a run is at it; one that was killed may seem so for ever, and does not count."""
+    wanted = dg.RunsFilter(job_name=job, statuses=UNFINISHED)
+    records = instance.get_run_records(wanted, limit=20)
+    return any(now - record.create_timestamp < STALE for record in records)
+
+
+def _run_key(parcels: Sequence[Parcel], now: datetime) -> str:
+    """The same for the same work, so that a tick delivered twice starts one run; renewed in time.
+
+    A run that is killed before it has recorded anything is asked for again in the next quarter.
+    """
+    work = sorted(f"{p.notice.id} {p.target} {p.number}" for p in parcels)
+    quarter = int(now.timestamp() // STALE.total_seconds())
+    return f"{sha256(' '.join(work).encode()).hexdigest()[:16]}@{quarter}"
+
+
+def build_notify_job(
+    *, name: str, guards: Sequence[Guard], notifier: str, clock: Clock
+) -> dg.JobDefinition:
+    """The job that sends what is due, for all guards."""
+
+    @dg.op(
+        name=f"{name}_send",
+        required_resource_keys={notifier},
+        description="Sends what owners have not been told of yet, one message an event.",
+    )
+    def send(context: dg.OpExecutionContext) -> None:
+        resource: NotifierResource = getattr(context.resources, notifier)
+        lost = send_due(
+            context.instance, guards, resource.env, run=context.run_id, clock=clock, log=context.log
+        )
+        if lost:
+            raise dg.Failure("; ".join(lost), allow_retries=False)
+
+    @dg.job(
+        name=name,
+        executor_def=dg.in_process_executor,
+        tags=LAST_IN_QUEUE,
+        description="Asked for by the notice sensor.",
+    )
+    def job() -> None:
+        send()
+
+    return job
+
+
+def find_untold(guards: Sequence[Guard], notifier: NotifierResource) -> list[Problem]:
+    """Owners whom no target reaches, and targets that hold an address where its name belongs."""
+    file, problems = "notifier", []
+    for owner, variable in notifier.env.items():
+        if not variable.isidentifier():  # It may be an address: it is not quoted.
+            what = "this is not the name of an environment variable"
+            hint = "put the Apprise URL into the environment, and give the variable's name here."
+            problems.append(Problem(file=file, path=f"env[{owner!r}]", what=what, hint=hint))
+    if EVERYBODY in notifier.env:
+        return problems
+    owners = {guard.owner_of(rule) for guard in guards for rule in guard.rules}
+    for owner in sorted({*owners, *(guard.owner for guard in guards)} - set(notifier.env)):
+        what = f"nothing reaches {owner}"
+        hint = f"add {owner!r}, or {EVERYBODY!r} for every owner without one of their own."
+        problems.append(Problem(file=file, path="env", what=what, hint=hint))
+    return problems
