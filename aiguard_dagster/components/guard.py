@@ -96,7 +96,7 @@ class GuardComponent(dg.Component, dg.Model, dg.Resolvable):
             definitions=rest.definitions,
             mlflow=MLflowResource(tracking_uri=self.mlflow_tracking_uri),
             profiles=ProfileStore(path=self.profiles) if self.profiles else None,
-            notifier=NotifierResource(env=self.notify) if self.notify else None,
+            notifier=NotifierResource(variables=self.notify) if self.notify else None,
             name=component_name(context),
             claimed=rest.taken(place),
         )

@@ -60,7 +60,7 @@ def message_of(decision: Decision, guard: Guard) -> Message | None:
     body = "\n".join([*lines, f"Incident {decision.incident}"])
     return Message(
         heading=heading,
-        title=_cut(f"{heading.capitalize()}: {guard.name}{what}", LONGEST_TITLE),
+        title=_cut(" ".join(f"{heading.capitalize()}: {guard.name}{what}".split()), LONGEST_TITLE),
         body=_cut(body, LONGEST_BODY),
     )
 
@@ -199,7 +199,8 @@ def _waiting(decision: Decision, guard: Guard, about: str, reason: str) -> Told:
 
 def _by(decision: Decision) -> list[str]:
     """Who asked for it, where that was a person."""
-    return [] if decision.actor == GUARD else [f"Asked for by {decision.actor}."]
+    person = " ".join(decision.actor.split())
+    return [] if person == GUARD else [f"Asked for by {person}."]
 
 
 def _version(decision: Decision) -> str:

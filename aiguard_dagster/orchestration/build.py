@@ -238,7 +238,7 @@ def guard_additions(
             build_notice_sensor(
                 name=f"{name}_notices",
                 guards=guards,
-                names=list(teller.env),
+                names=list(teller.variables),
                 job=job,
                 clock=clock,
                 minimum_interval_seconds=minimum_interval_seconds,

@@ -66,7 +66,9 @@ def build_notice_sensor(
         for_each_guard(context, guards, work)
         if not parcels or is_under_way(context.instance, job.name, now=now):
             return dg.SensorResult(asset_events=begun)
-        request = dg.RunRequest(run_key=_run_key(parcels, now), tags=LAST_IN_QUEUE)
+        request = dg.RunRequest(
+            run_key=_run_key(parcels, now), job_name=job.name, tags=LAST_IN_QUEUE
+        )
         return dg.SensorResult(asset_events=begun, run_requests=[request])
 
     return notice_sensor
@@ -102,7 +104,12 @@ def build_notify_job(
     def send(context: dg.OpExecutionContext) -> None:
         resource: NotifierResource = getattr(context.resources, notifier)
         lost = send_due(
-            context.instance, guards, resource.env, run=context.run_id, clock=clock, log=context.log
+            context.instance,
+            guards,
+            resource.variables,
+            run=context.run_id,
+            clock=clock,
+            log=context.log,
         )
         if lost:
             raise dg.Failure("; ".join(lost), allow_retries=False)
@@ -122,16 +129,16 @@ def build_notify_job(
 def find_untold(guards: Sequence[Guard], notifier: NotifierResource) -> list[Problem]:
     """Owners whom no target reaches, and targets that hold an address where its name belongs."""
     file, problems = "notifier", []
-    for owner, variable in notifier.env.items():
+    for owner, variable in notifier.variables.items():
         if not variable.isidentifier():  # It may be an address: it is not quoted.
             what = "this is not the name of an environment variable"
             hint = "put the Apprise URL into the environment, and give the variable's name here."
-            problems.append(Problem(file=file, path=f"env[{owner!r}]", what=what, hint=hint))
-    if EVERYBODY in notifier.env:
+            problems.append(Problem(file=file, path=f"variables[{owner!r}]", what=what, hint=hint))
+    if EVERYBODY in notifier.variables:
         return problems
     owners = {guard.owner_of(rule) for guard in guards for rule in guard.rules}
-    for owner in sorted({*owners, *(guard.owner for guard in guards)} - set(notifier.env)):
+    for owner in sorted({*owners, *(guard.owner for guard in guards)} - set(notifier.variables)):
         what = f"nothing reaches {owner}"
         hint = f"add {owner!r}, or {EVERYBODY!r} for every owner without one of their own."
-        problems.append(Problem(file=file, path="env", what=what, hint=hint))
+        problems.append(Problem(file=file, path="variables", what=what, hint=hint))
     return problems

@@ -65,10 +65,10 @@ class NotifierResource(dg.ConfigurableResource[None]):
     blanks between them. ``*`` is for every owner that is not named, and for messages that an
     owner's own target has not taken in six attempts::
 
-        NotifierResource(env={"team:forecasting": "FORECASTING_ALERTS", "*": "ML_ALERTS"})
+        NotifierResource(variables={"team:forecasting": "FORECASTING_ALERTS", "*": "ML_ALERTS"})
     """
 
-    env: dict[str, str]
+    variables: dict[str, str]
     """The environment variable that holds the addresses, by owner."""
 
 
