@@ -53,7 +53,7 @@ def _service(guard: Guard) -> list[str]:
     if tell is None:
         return []
     who = f"the service at {tell.webhook}" if tell.webhook else tell.call
-    return [f"Once the model has been rolled back, {who} is told. If that fails, so is the owner."]
+    return [f"Once the model has been rolled back, {who} is told; if that fails, the owner is."]
 
 
 def _rule(guard: Guard, rule: Rule) -> list[str]:

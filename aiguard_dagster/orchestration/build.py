@@ -228,7 +228,7 @@ def guard_additions(
                 minimum_interval_seconds=minimum_interval_seconds,
             )
         )
-    if isinstance(teller, NotifierResource):
+    if guards and isinstance(teller, NotifierResource):
         job = build_notify_job(
             name=f"{name}_notify", guards=guards, notifier=keys.notifier, clock=clock
         )

@@ -10,20 +10,24 @@ from datetime import datetime
 from hashlib import sha256
 
 import dagster as dg
+from pydantic import BaseModel
 
+from aiguard_dagster.adapters.dagster.history import newest_observation, observed_since
 from aiguard_dagster.adapters.dagster.notices import ledger_event
 from aiguard_dagster.core.errors import Problem
-from aiguard_dagster.core.outbox import EVERYBODY, STALE, Parcel, due
+from aiguard_dagster.core.outbox import EVERYBODY, STALE, Parcel, due, is_final
 from aiguard_dagster.core.spec import Guard
 from aiguard_dagster.orchestration.clock import Clock
-from aiguard_dagster.orchestration.keys import notices_key
+from aiguard_dagster.orchestration.keys import guard_key, notices_key
 from aiguard_dagster.orchestration.outbox import read_box
 from aiguard_dagster.orchestration.resources import NotifierResource
 from aiguard_dagster.orchestration.sending import send_due
 from aiguard_dagster.orchestration.ticks import for_each_guard
 
-MOST_BEGINNINGS = 100
-"""Guards that one tick begins to tell of; the others have another one soon."""
+EACH_TURN = 50
+"""Guards that a tick looks at whatever it knows of them, one after the other."""
+OVERLAP = 1_000
+"""Places read once more: of two writers, the later place may become visible first."""
 LAST_IN_QUEUE = {"dagster/priority": "-1"}
 UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
@@ -31,6 +35,27 @@ UNFINISHED = [
     dg.DagsterRunStatus.STARTING,
     dg.DagsterRunStatus.STARTED,
 ]
+
+
+class NotifyConfig(dg.Config):
+    """Whose decisions are sent."""
+
+    guards: list[str] = []  # noqa: RUF012 - pydantic copies it
+    """Names of guards; all of them when left out."""
+
+
+class Looked(BaseModel):
+    """What a sensor knows from one tick to the next; losing it costs time and nothing else.
+
+    Attributes:
+        seen: The place in the event log up to which it has looked for new decisions.
+        turn: The guard whose turn it is to be looked at in any case.
+        waiting: Guards that have something to tell which is not settled.
+    """
+
+    seen: int
+    turn: int = 0
+    waiting: list[str] = []
 
 
 def build_notice_sensor(
@@ -52,26 +77,58 @@ def build_notice_sensor(
     )
     def notice_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         now = clock()
+        chosen, looked = choose(context.instance, guards, context.cursor)
         begun: list[dg.AssetObservation] = []
         parcels: list[Parcel] = []
 
         def work(guard: Guard) -> None:
+            looked.waiting.append(guard.name)
             box = read_box(context.instance, guard, now=now)
-            if box.is_new and len(begun) == MOST_BEGINNINGS:
-                return
             if box.is_new:
                 begun.append(ledger_event(notices_key(guard), box.ledger))
+            if all(is_final(n, box.attempts, names, now=now) for n in box.notices):
+                looked.waiting.remove(guard.name)
             parcels.extend(due(box.notices, box.attempts, names, now=now))
 
-        for_each_guard(context, guards, work)
-        if not parcels or is_under_way(context.instance, job.name, now=now):
-            return dg.SensorResult(asset_events=begun)
-        request = dg.RunRequest(
-            run_key=_run_key(parcels, now), job_name=job.name, tags=LAST_IN_QUEUE
+        for_each_guard(context, chosen, work)
+        requests = []
+        if parcels and not is_under_way(context.instance, job.name, now=now):
+            requests.append(_request(parcels, job.name, now))
+        return dg.SensorResult(
+            asset_events=begun, run_requests=requests, cursor=looked.model_dump_json()
         )
-        return dg.SensorResult(asset_events=begun, run_requests=[request])
 
     return notice_sensor
+
+
+def choose(
+    instance: dg.DagsterInstance, guards: Sequence[Guard], cursor: str | None
+) -> tuple[list[Guard], Looked]:
+    """The guards that a tick looks at: something is new, or waits, or it is their turn.
+
+    One query tells what is new for all of them, so that a tick costs the same for a thousand.
+    """
+    before = _read(cursor)
+    if before is None:
+        before, touched = Looked(seen=newest_observation(instance)), frozenset[dg.AssetKey]()
+        seen = before.seen
+    else:
+        touched, seen = observed_since(instance, max(before.seen - OVERLAP, 0))
+    turn = before.turn % len(guards)
+    in_turn = {(turn + step) % len(guards) for step in range(min(EACH_TURN, len(guards)))}
+    chosen = [
+        guard
+        for place, guard in enumerate(guards)
+        if place in in_turn or guard.name in before.waiting or guard_key(guard) in touched
+    ]
+    return chosen, Looked(seen=max(seen, before.seen), turn=turn + EACH_TURN)
+
+
+def _read(cursor: str | None) -> Looked | None:
+    try:
+        return Looked.model_validate_json(cursor) if cursor else None
+    except ValueError:
+        return None
 
 
 def is_under_way(instance: dg.DagsterInstance, job: str, *, now: datetime) -> bool:
@@ -79,6 +136,22 @@ def is_under_way(instance: dg.DagsterInstance, job: str, *, now: datetime) -> bo
     wanted = dg.RunsFilter(job_name=job, statuses=UNFINISHED)
     records = instance.get_run_records(wanted, limit=20)
     return any(now - record.create_timestamp < STALE for record in records)
+
+
+def _request(parcels: Sequence[Parcel], job: str, now: datetime) -> dg.RunRequest:
+    """The run that sends them."""
+    config = NotifyConfig(guards=sorted({parcel.notice.guard for parcel in parcels}))
+    return dg.RunRequest(
+        run_key=_run_key(parcels, now),
+        job_name=job,
+        run_config={"ops": {op_name(job): {"config": config.model_dump()}}},
+        tags=LAST_IN_QUEUE,
+    )
+
+
+def op_name(job: str) -> str:
+    """The name of the job's only step."""
+    return f"{job}_send"
 
 
 def _run_key(parcels: Sequence[Parcel], now: datetime) -> str:
@@ -97,15 +170,16 @@ def build_notify_job(
     """The job that sends what is due, for all guards."""
 
     @dg.op(
-        name=f"{name}_send",
+        name=op_name(name),
         required_resource_keys={notifier},
         description="Sends what owners have not been told of yet, one message an event.",
     )
-    def send(context: dg.OpExecutionContext) -> None:
+    def send(context: dg.OpExecutionContext, config: NotifyConfig) -> None:
+        chosen = [guard for guard in guards if not config.guards or guard.name in config.guards]
         resource: NotifierResource = getattr(context.resources, notifier)
         lost = send_due(
             context.instance,
-            guards,
+            chosen,
             resource.variables,
             run=context.run_id,
             clock=clock,

@@ -9,7 +9,7 @@ import pytest
 
 from aiguard_dagster import NotifierResource, SpecError, build_guard_definitions
 from aiguard_dagster.core.outbox import GAPS, OLD, STALE, State
-from aiguard_dagster.orchestration import sending
+from aiguard_dagster.orchestration import notices, sending
 from aiguard_dagster.orchestration.keys import notices_key
 from aiguard_dagster.orchestration.notices import is_under_way
 from tests.orchestration.project import DRIFT, ERROR_NOW, TURNED
@@ -276,8 +276,6 @@ def test_of_two_runs_at_once_only_one_sends(telling, server, monkeypatch):
 
 
 def test_a_guard_that_cannot_be_read_does_not_silence_the_others(new_instance, server, monkeypatch):
-    from aiguard_dagster.orchestration import notices
-
     telling = Telling(new_instance(), guards=[guard("broken", "team:demand"), guard()])
     real = notices.read_box
 
@@ -290,6 +288,49 @@ def test_a_guard_that_cannot_be_read_does_not_silence_the_others(new_instance, s
     telling.decide(decision(1), who=telling.guards[1])
     telling.tick()
     assert server.titles == ["Opened: demand, fresh"]
+
+
+def test_a_tick_looks_at_what_is_new_and_waits_and_at_some_in_turn(
+    new_instance, server, monkeypatch
+):
+    monkeypatch.setattr(notices, "EACH_TURN", 2)
+    guards = [guard(f"g{number}", "team:demand") for number in range(9)]
+    telling = Telling(new_instance(), guards=guards)
+    looked = []
+    real = notices.read_box
+
+    def read(instance, mine, *, now):
+        looked.append(mine.name)
+        return real(instance, mine, now=now)
+
+    monkeypatch.setattr(notices, "read_box", read)
+    for _ in range(5):
+        telling.tick()
+    assert looked == ["g0", "g1", "g2", "g3", "g4", "g5", "g6", "g7", "g0", "g8"]
+    looked.clear()
+    telling.decide(decision(1), who=guards[7])
+    server.status = 500
+    telling.tick()
+    assert looked == ["g1", "g2", "g7"]
+    assert len(server.said) == 1
+    for _ in range(3):
+        telling.tick()
+    assert looked.count("g7") == 4  # it waits
+
+
+def test_a_cursor_that_is_lost_or_spoilt_loses_nothing(new_instance, server, monkeypatch):
+    monkeypatch.setattr(notices, "EACH_TURN", 2)
+    guards = [guard(f"g{number}", "team:demand") for number in range(5)]
+    telling = Telling(new_instance(), guards=guards)
+    telling.tick()
+    telling.decide(decision(1), who=guards[4])
+    telling.daemon.cursors.clear()
+    for _ in range(3):
+        telling.tick()
+    assert server.titles == ["Opened: g4, fresh"]
+    telling.daemon.cursors["aiguard_notices"] = "spoilt"
+    for _ in range(3):
+        assert telling.tick(after=timedelta(hours=1)) == []
 
 
 def test_no_address_is_in_events_logs_errors_or_run_config(new_instance, server, capfd, caplog):
