@@ -194,7 +194,9 @@ def _waiting(decision: Decision, guard: Guard, about: str, reason: str) -> Told:
     what = f"roll back{_version(decision)} to v{candidate}?" if back else "hold predictions back?"
     by = moment(datetime.fromisoformat(str(evidence["deadline"])))
     line = f"{owner_of(decision, guard)} decides by {by}, otherwise {then}."
-    return Heading.WAITING, f"{about}: {what} By {by}", [line, reason]
+    how = f"aiguard approve {decision.incident} --by NAME --why REASON"
+    answer = f"Answer in Dagster, or with: {how} (or reject)"
+    return Heading.WAITING, f"{about}: {what} By {by}", [line, reason, answer]
 
 
 def _by(decision: Decision) -> list[str]:

@@ -14,6 +14,7 @@ from aiguard_dagster.adapters.dagster.notices import (
     read_decisions_after,
     read_ledger,
 )
+from aiguard_dagster.core.decisions import proposals
 from aiguard_dagster.core.messages import message_of, owner_of
 from aiguard_dagster.core.outbox import (
     OLD,
@@ -75,7 +76,9 @@ def read_box(instance: dg.DagsterInstance, guard: Guard, *, now: datetime) -> Bo
     stored = read_decisions_after(instance, guard_key(guard), after=start)
     ledger = known or _beginning(stored, now=now)
     box = Box(guard=guard, ledger=ledger, is_new=known is None and bool(stored))
-    seen = set()
+    asked = proposals([each.decision for each in stored]).values()
+    # Nobody needs to answer what has been answered before the question was sent.
+    seen = {notice_id(proposal) for proposal, answer in asked if answer is not None}
     for each in stored:
         box.places.append(each.place)
         name = notice_id(each.decision)

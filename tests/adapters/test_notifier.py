@@ -1,7 +1,11 @@
 """Messages over real HTTP, to services that take them, refuse, hang or are gone."""
 
+import socketserver
 import sys
+import threading
 import time
+from email import message_from_string, policy
+from typing import ClassVar
 
 import pytest
 
@@ -57,6 +61,38 @@ def test_a_service_that_hangs_is_left_when_its_time_is_over(server, monkeypatch)
     assert (found.accepted, found.why) == ((), "no answer in time")
     assert time.monotonic() - begun < 40
     assert len(server.said) == 1
+
+
+class Mailbox(socketserver.StreamRequestHandler):
+    """Takes mail, as RFC 5321 has it, and keeps it."""
+
+    mail: ClassVar[list[str]] = []
+
+    def handle(self):
+        self.wfile.write(b"220 here\r\n")
+        for line in self.rfile:
+            command = line[:4].upper().strip()
+            if command == b"DATA":
+                self.wfile.write(b"354 go on\r\n")
+                lines = iter(self.rfile.readline, b".\r\n")
+                self.mail.append(b"".join(lines).decode())
+            self.wfile.write(b"250 yes\r\n")
+            if command == b"QUIT":
+                return
+
+
+def test_mail_arrives_with_the_title_as_its_subject(monkeypatch):
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Mailbox) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        port = server.server_address[1]
+        url = f"mailto://127.0.0.1:{port}?from=guard@example.com&to=team@example.com"
+        found = deliver(SAID, addressed(monkeypatch, url))
+        server.shutdown()
+    assert found.why == ""
+    mail = message_from_string(Mailbox.mail[-1], policy=policy.default)
+    assert mail["subject"] == SAID.title
+    assert mail["to"] == "team@example.com"
+    assert SAID.body in mail.get_body().get_content().replace("\r\n", "\n")
 
 
 def test_what_is_no_address_is_told_and_not_quoted(monkeypatch):

@@ -77,6 +77,7 @@ def test_a_proposal_says_first_who_decides_by_when_and_what_happens_otherwise():
     assert found.title == "Waiting: scorer, error: roll back v2 to v1? By 2026-01-07 04:00 UTC"
     first = "team:models decides by 2026-01-07 04:00 UTC, otherwise rollback to v1."
     assert found.body.splitlines()[0] == first
+    assert "aiguard approve scorer:error:20260105T000000Z --by NAME" in found.body
     nothing = told("propose", **ask, policy={"otherwise": "notify"})
     assert "otherwise nothing is done." in nothing.body
     held = told("propose", **ask, policy={"otherwise": "hold"})

@@ -8,6 +8,7 @@ import dagster as dg
 import pytest
 
 from aiguard_dagster import NotifierResource, SpecError, build_guard_definitions
+from aiguard_dagster.core.decisions import DecisionKind
 from aiguard_dagster.core.outbox import GAPS, OLD, STALE, State
 from aiguard_dagster.orchestration import notices, sending
 from aiguard_dagster.orchestration.keys import notices_key
@@ -68,6 +69,21 @@ def test_a_decision_that_was_recorded_twice_is_one_message(telling, server):
     telling.decide(decision(1))
     assert telling.tick() == []
     assert len(server.said) == 1
+
+
+def test_a_question_that_was_answered_before_it_could_be_asked_is_not_asked(telling, server):
+    evidence = {"action": "hold", "deadline": "2026-01-07T09:00:00+00:00"}
+    ask, other = (decision(number, "propose", evidence=evidence) for number in (1, 2))
+    server.status = 500
+    telling.decide(ask, other)
+    telling.tick()
+    telling.decide(replace(ask, kind=DecisionKind.REJECT, actor="person:ada", evidence={}))
+    server.status = 200
+    telling.tick(after=GAPS[0])
+    assert [title.partition(" By ")[0] for title in server.titles[1:]] == [
+        "Waiting: demand, fresh: hold predictions back?",
+        "Refused: demand, fresh: person:ada said no",
+    ]
 
 
 def test_messages_come_in_the_order_of_the_decisions(telling, server):
