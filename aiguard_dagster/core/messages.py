@@ -192,7 +192,7 @@ def _waiting(decision: Decision, guard: Guard, about: str, reason: str) -> Told:
         case Action.ROLLBACK:
             then = f"rollback to v{candidate}"
     what = f"roll back{_version(decision)} to v{candidate}?" if back else "hold predictions back?"
-    by = moment(datetime.fromisoformat(str(evidence["deadline"])))
+    by = moment(datetime.fromisoformat(str(evidence.get("deadline", decision.at.isoformat()))))
     line = f"{owner_of(decision, guard)} decides by {by}, otherwise {then}."
     how = f"aiguard approve {decision.incident} --by NAME --why REASON"
     answer = f"Answer in Dagster, or with: {how} (or reject)"

@@ -39,19 +39,24 @@ def send_due(
     """Send what is due, and record each attempt before and after it is made.
 
     Returns:
-        What was given up, a sentence for each target; each is said once.
+        What could not be told: a guard that cannot be read, and what was given up, said once.
     """
     names = list(variables)
     boxes: dict[str, Box] = {}
     parcels: list[Parcel] = []
+    lost: list[str] = []
     for guard in guards:
-        box = read_box(instance, guard, now=clock())
+        try:
+            box = read_box(instance, guard, now=clock())
+        except Exception as error:  # noqa: BLE001 - whatever happens to one guard stays with it
+            lost.append(f"{guard.name}: {type(error).__name__}: {error}")
+            continue
         found = due(box.notices, box.attempts, names, now=clock())
         if found and box.is_new:
             instance.report_runless_asset_event(ledger_event(notices_key(guard), box.ledger))
         boxes[guard.name] = box
         parcels += found
-    until, lost = time.monotonic() + LONGEST_RUN_S, []
+    until = time.monotonic() + LONGEST_RUN_S
     for target in sorted({parcel.target for parcel in parcels}):
         mine = [parcel for parcel in parcels if parcel.target == target]
         work = _Sender(instance, boxes, names, run=run, clock=clock, until=until)

@@ -1,10 +1,12 @@
 """Messages over real HTTP, to services that take them, refuse, hang or are gone."""
 
+import re
 import socketserver
 import sys
 import threading
 import time
 from email import message_from_string, policy
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
@@ -168,3 +170,16 @@ def test_apprise_is_imported_by_nothing_of_ours():
     command = [sys.executable, "-c", code]
     found = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
     assert found.stdout.strip() == "False"
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of Apprise's own imports
+def test_the_addresses_in_the_docs_are_ones_that_apprise_can_read():
+    from apprise import Apprise
+
+    page = Path(__file__).parents[2] / "docs" / "rollback-notifications.md"
+    text = page.read_text(encoding="utf-8")
+    # Keys have lengths that a page need not show.
+    text = text.replace("T0/B0/KEY", "T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ")
+    found = re.findall(r'FORECASTING_ALERTS="([^"]+)"', text)
+    assert len(found) == 4
+    assert [url for url in found if not Apprise().add(url)] == []

@@ -291,19 +291,25 @@ def test_of_two_runs_at_once_only_one_sends(telling, server, monkeypatch):
     assert telling.tick(after=timedelta(days=1)) == []
 
 
-def test_a_guard_that_cannot_be_read_does_not_silence_the_others(new_instance, server, monkeypatch):
-    telling = Telling(new_instance(), guards=[guard("broken", "team:demand"), guard()])
-    real = notices.read_box
+@pytest.mark.parametrize("where", [notices, sending], ids=["in the sensor", "in the run"])
+def test_a_guard_that_cannot_be_read_does_not_silence_the_others(
+    new_instance, server, monkeypatch, where
+):
+    broken = guard("broken", "team:demand")
+    telling = Telling(new_instance(), guards=[broken, guard()])
+    real = where.read_box
 
     def read(instance, mine, *, now):
         if mine.name == "broken":
             raise RuntimeError
         return real(instance, mine, now=now)
 
-    monkeypatch.setattr(notices, "read_box", read)
-    telling.decide(decision(1), who=telling.guards[1])
-    telling.tick()
+    monkeypatch.setattr(where, "read_box", read)
+    telling.decide(decision(1), who=broken)
+    telling.decide(decision(2), who=telling.guards[1])
+    (run,) = telling.tick()
     assert server.titles == ["Opened: demand, fresh"]
+    assert run.success == (where is notices)
 
 
 def test_a_tick_looks_at_what_is_new_and_waits_and_at_some_in_turn(
