@@ -51,7 +51,11 @@ from aiguard_dagster.orchestration.build import build_guard_definitions
 from aiguard_dagster.orchestration.checks import build_quality_checks
 from aiguard_dagster.orchestration.engines import ProfileEngine
 from aiguard_dagster.orchestration.hold_gate import not_held, raise_if_held
-from aiguard_dagster.orchestration.resources import MLflowResource, ProfileStore
+from aiguard_dagster.orchestration.resources import (
+    MLflowResource,
+    NotifierResource,
+    ProfileStore,
+)
 from aiguard_dagster.orchestration.review_queue import build_review_queue
 
 __all__ = [
@@ -78,6 +82,7 @@ __all__ = [
     "MLflowResource",
     "MeasurementError",
     "Metadata",
+    "NotifierResource",
     "OutOfDistribution",
     "Overtrust",
     "Pandera",

@@ -340,3 +340,17 @@ def test_dg_check_defs_tells_of_an_asset_that_does_not_exist(folder):
     loaded = program("check", "defs", cwd=folder)
     assert loaded.returncode != 0
     assert "the project has no asset 'wages'" in loaded.stdout + loaded.stderr
+
+
+def test_a_component_tells_owners_by_the_names_of_variables(folder):
+    file = add_payroll(folder) / "defs.yaml"
+    text = "type: aiguard_dagster.GuardComponent\nattributes:\n  notify: {OWNER: PAYROLL_ALERTS}\n"
+    file.write_text(text.replace("OWNER", "'team:payroll'"))
+    definitions = load(folder)
+    assert "payroll_notices" in sensor_names(definitions)
+    resources = definitions.get_repository_def().get_top_level_resources()
+    assert "payroll_notifier" in resources
+    file.write_text(text.replace("OWNER", "'team:other'"))
+    with pytest.raises(ComponentTreeException) as raised:
+        load(folder)
+    assert "nothing reaches team:payroll" in str(raised.value.__cause__)

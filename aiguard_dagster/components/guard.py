@@ -9,7 +9,11 @@ from pydantic import BaseModel, Field
 from aiguard_dagster.adapters.guard_files import load_guards
 from aiguard_dagster.components.project import component_name, component_place, rest_of_project
 from aiguard_dagster.orchestration.build import guard_additions
-from aiguard_dagster.orchestration.resources import MLflowResource, ProfileStore
+from aiguard_dagster.orchestration.resources import (
+    MLflowResource,
+    NotifierResource,
+    ProfileStore,
+)
 
 STARTER = """\
 version: 1
@@ -50,8 +54,8 @@ class GuardScaffolder(dg.Scaffolder[GuardScaffoldParams]):
 class GuardComponent(dg.Component, dg.Model, dg.Resolvable):
     """Guards for models in production, put on the assets of this project.
 
-    From each guard file come asset checks on the project's own assets, profile assets, two sensors
-    and a rollback job.
+    From each guard file come asset checks on the project's own assets, profile assets, sensors and
+    a rollback job.
     """
 
     guards: Annotated[
@@ -75,6 +79,14 @@ class GuardComponent(dg.Component, dg.Model, dg.Resolvable):
             examples=["/var/lib/aiguard", "s3://bucket/aiguard"],
         ),
     ] = None
+    notify: Annotated[
+        dict[str, str] | None,
+        Field(
+            description="Whom decisions are told: for each owner, or * for all others, the name of"
+            " the environment variable that holds an Apprise URL.",
+            examples=[{"team:forecasting": "FORECASTING_ALERTS", "*": "ML_ALERTS"}],
+        ),
+    ] = None
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """What the guards add to the definitions of the rest of the project."""
@@ -84,6 +96,7 @@ class GuardComponent(dg.Component, dg.Model, dg.Resolvable):
             definitions=rest.definitions,
             mlflow=MLflowResource(tracking_uri=self.mlflow_tracking_uri),
             profiles=ProfileStore(path=self.profiles) if self.profiles else None,
+            notifier=NotifierResource(variables=self.notify) if self.notify else None,
             name=component_name(context),
             claimed=rest.taken(place),
         )

@@ -62,7 +62,16 @@ def _silence(guard: Guard) -> list[str]:
         f"A rule that says nothing conclusive for {spoken(guard.silence)} is escalated to its"
         " owner. Silence neither fires a rule nor clears one."
     )
-    return [told] if guard.model is None else [after, told]
+    return [told] if guard.model is None else [after, *_service(guard), told]
+
+
+def _service(guard: Guard) -> list[str]:
+    """Who is told that the model has moved."""
+    tell = guard.rollback.tell
+    if tell is None:
+        return []
+    who = f"the service at {tell.webhook}" if tell.webhook else tell.call
+    return [f"Once the model has been rolled back, {who} is told; if that fails, the owner is."]
 
 
 def _rule(guard: Guard, rule: Rule) -> list[str]:

@@ -19,16 +19,24 @@ from aiguard_dagster.orchestration.keys import (
     check_name,
     delta_rules,
     guard_key,
+    notices_key,
     profiled_tables,
     table_key,
 )
 from aiguard_dagster.orchestration.lineage import lineage_of
+from aiguard_dagster.orchestration.notices import (
+    build_notice_sensor,
+    build_notify_job,
+    find_untold,
+)
 from aiguard_dagster.orchestration.profiles import build_profile_asset
 from aiguard_dagster.orchestration.quality import build_quality_check
 from aiguard_dagster.orchestration.resources import (
     MLFLOW,
+    NOTIFIER,
     PROFILES,
     MLflowResource,
+    NotifierResource,
     ProfileStore,
     ResourceKeys,
 )
@@ -46,6 +54,7 @@ def build_guard_definitions(
     mlflow: MLflowResource | None = None,
     profiles: ProfileStore | None = None,
     engine: ProfileEngine | None = None,
+    notifier: NotifierResource | None = None,
     name: str = "aiguard",
     clock: Clock = wall_clock,
     minimum_interval_seconds: int = 30,
@@ -61,9 +70,11 @@ def build_guard_definitions(
             ``aiguard_profiles`` in Dagster's own storage, when left out.
         engine: What reads the rows that are profiled; the definitions' own resource
             ``aiguard_engine``, or polars, when left out.
-        name: Prefix of the two sensors, for projects that call this more than once.
+        notifier: Where owners are told of decisions; the definitions' own resource
+            ``aiguard_notifier`` when left out. Without either, nobody is told.
+        name: Prefix of the sensors, for projects that call this more than once.
         clock: Tells the time; only replays and tests need another one.
-        minimum_interval_seconds: How often the two sensors may tick.
+        minimum_interval_seconds: How often the sensors may tick.
 
     Returns:
         The user's definitions with the guards' checks, profile assets, review queues, sensors and
@@ -82,6 +93,7 @@ def build_guard_definitions(
             mlflow=mlflow,
             profiles=profiles,
             engine=engine,
+            notifier=notifier,
             name=name,
             clock=clock,
             minimum_interval_seconds=minimum_interval_seconds,
@@ -96,6 +108,7 @@ def guard_additions(
     mlflow: MLflowResource | None = None,
     profiles: ProfileStore | None = None,
     engine: ProfileEngine | None = None,
+    notifier: NotifierResource | None = None,
     name: str = "aiguard",
     clock: Clock = wall_clock,
     minimum_interval_seconds: int = 30,
@@ -125,10 +138,13 @@ def guard_additions(
             file=f"guard {guard.name}",
             name_of=check_name,
         )
+    teller = notifier or (definitions.resources or {}).get(NOTIFIER)
+    if isinstance(teller, NotifierResource):
+        problems += find_untold(guards, teller)
     if problems:
         raise SpecError(problems)
     keys, resources = _resources(
-        definitions, {MLFLOW: mlflow, PROFILES: profiles, ENGINE: engine}, name
+        definitions, {MLFLOW: mlflow, PROFILES: profiles, ENGINE: engine, NOTIFIER: notifier}, name
     )
     tell_unreachable(asset for assets in known.values() for asset in assets.values())
     partitions = {
@@ -222,6 +238,22 @@ def guard_additions(
                 minimum_interval_seconds=minimum_interval_seconds,
             )
         )
+    if guards and isinstance(teller, NotifierResource):
+        job = build_notify_job(
+            name=f"{name}_notify", guards=guards, notifier=keys.notifier, clock=clock
+        )
+        jobs.append(job)
+        assets += [_notices_asset(guard) for guard in guards]
+        sensors.append(
+            build_notice_sensor(
+                name=f"{name}_notices",
+                guards=guards,
+                names=list(teller.variables),
+                job=job,
+                clock=clock,
+                minimum_interval_seconds=minimum_interval_seconds,
+            )
+        )
     return dg.Definitions(
         assets=[*_assets_of_traces(known.values()), *assets],
         asset_checks=checks,
@@ -264,6 +296,17 @@ def _guard_asset(guard: Guard) -> dg.AssetSpec:
     )
 
 
+def _notices_asset(guard: Guard) -> dg.AssetSpec:
+    """The asset that tells what was told to whom."""
+    return dg.AssetSpec(
+        key=notices_key(guard),
+        deps=[guard_key(guard)],
+        group_name=guard.name,
+        kinds={"aiguard"},
+        description=f"What was told to whom of the decisions of the guard {guard.name}.",
+    )
+
+
 def _resources(
     definitions: dg.Definitions, given: Mapping[str, Any], name: str
 ) -> tuple[ResourceKeys, dict[str, Any]]:
@@ -274,10 +317,16 @@ def _resources(
         mine = usual in own and given[usual] is None
         return usual if mine else f"{name}_{usual.removeprefix('aiguard_')}"
 
-    keys = ResourceKeys(mlflow=key(MLFLOW), profiles=key(PROFILES), engine=key(ENGINE))
+    keys = ResourceKeys(
+        mlflow=key(MLFLOW),
+        profiles=key(PROFILES),
+        engine=key(ENGINE),
+        notifier=key(NOTIFIER),
+    )
     added = {
         keys.mlflow: given[MLFLOW] or MLflowResource(),
         keys.profiles: given[PROFILES] or ProfileStore(),
         keys.engine: given[ENGINE] or ProfileEngine(),
+        **({keys.notifier: given[NOTIFIER]} if given[NOTIFIER] else {}),
     }
     return keys, {key: resource for key, resource in added.items() if key not in own}

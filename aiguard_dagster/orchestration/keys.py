@@ -13,6 +13,11 @@ def guard_key(guard: Guard) -> dg.AssetKey:
     return dg.AssetKey([guard.name, "guard"])
 
 
+def notices_key(guard: Guard) -> dg.AssetKey:
+    """The asset that tells what was told to whom."""
+    return dg.AssetKey([guard.name, "notices"])
+
+
 def profile_key(guard: Guard, table: str) -> dg.AssetKey:
     """The asset that holds a table's profiles."""
     return dg.AssetKey([guard.name, f"{table}_profile"])

@@ -1,4 +1,4 @@
-"""The two resources that a guard needs: where MLflow is, and where profiles are kept."""
+"""The resources of a guard: where MLflow is, where profiles are kept, whom decisions are told."""
 
 import os
 from collections.abc import Iterable
@@ -22,6 +22,7 @@ MLFLOW = "aiguard_mlflow"
 PROFILES = "aiguard_profiles"
 VERSIONS = "aiguard/versions"
 """Metadata of a profile: rows by the version that made them."""
+NOTIFIER = "aiguard_notifier"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +32,7 @@ class ResourceKeys:
     mlflow: str = MLFLOW
     profiles: str = PROFILES
     engine: str = ENGINE
+    notifier: str = NOTIFIER
 
 
 class MLflowResource(dg.ConfigurableResource[None]):
@@ -62,6 +64,21 @@ class MLflowResource(dg.ConfigurableResource[None]):
         if guard.model is None:
             raise SpecError(())
         return ModelRegistry(connect(self.uri), guard.model)
+
+
+class NotifierResource(dg.ConfigurableResource[None]):
+    """Where owners are told of decisions: Slack, mail, PagerDuty and whatever Apprise can reach.
+
+    Addresses are secrets, so they are never given here: each owner has the name of an environment
+    variable, which is read when a message is sent, and holds one Apprise URL or several with
+    blanks between them. ``*`` is for every owner that is not named, and for messages that an
+    owner's own target has not taken in six attempts::
+
+        NotifierResource(variables={"team:forecasting": "FORECASTING_ALERTS", "*": "ML_ALERTS"})
+    """
+
+    variables: dict[str, str]
+    """The environment variable that holds the addresses, by owner."""
 
 
 class ProfileStore(dg.ConfigurableIOManager):

@@ -12,6 +12,7 @@ from aiguard_dagster.adapters.mlflow.rollback import roll_back
 from aiguard_dagster.core.decisions import GUARD, Decision, DecisionKind, Evidence
 from aiguard_dagster.core.spec import Action, Guard, OnInconclusive, Performance, Rule
 from aiguard_dagster.orchestration.clock import Clock
+from aiguard_dagster.orchestration.hooks import with_service_told
 from aiguard_dagster.orchestration.keys import check_key, guard_key
 from aiguard_dagster.orchestration.partitions import Partitions
 from aiguard_dagster.orchestration.resources import ResourceKeys
@@ -88,7 +89,8 @@ def build_rollback_job(
             now=clock(),
         )
         context.log.info(decision.reason)
-        context.log_event(decision_event(guard_key(guard), decision))
+        for each in with_service_told(guard, decision):
+            context.log_event(decision_event(guard_key(guard), each))
 
     @dg.job(
         name=name,

@@ -204,6 +204,23 @@ def read_decisions(instance: dg.DagsterInstance, guard_key: dg.AssetKey) -> tupl
         cursor = page.cursor
 
 
+def newest_observation(instance: dg.DagsterInstance) -> int:
+    """The place of the newest observation of any asset; 0 without one."""
+    wanted = dg.EventRecordsFilter(DagsterEventType.ASSET_OBSERVATION)
+    newest = instance.event_log_storage.get_event_records(wanted, limit=1, ascending=False)
+    return newest[0].storage_id if newest else 0
+
+
+def observed_since(
+    instance: dg.DagsterInstance, place: int, *, most: int = MOST_EVALUATIONS
+) -> tuple[frozenset[dg.AssetKey], int]:
+    """The assets with an observation after a place, and the place of the last one that was read."""
+    wanted = dg.EventRecordsFilter(DagsterEventType.ASSET_OBSERVATION, after_cursor=place)
+    records = instance.event_log_storage.get_event_records(wanted, limit=most, ascending=True)
+    keys = frozenset(record.asset_key for record in records if record.asset_key)
+    return keys, records[-1].storage_id if records else place
+
+
 def decision_event(guard_key: dg.AssetKey, decision: Decision) -> dg.AssetObservation:
     """The Dagster event that records a decision."""
     return dg.AssetObservation(

@@ -10,7 +10,7 @@ from aiguard_dagster.core.spec.limits import (
     resolve_limit,
 )
 from aiguard_dagster.core.spec.names import Action, Mode
-from aiguard_dagster.core.spec.policy import Decide, OnInconclusive, Rollback, Target
+from aiguard_dagster.core.spec.policy import Decide, OnInconclusive, Rollback, Target, Tell
 from aiguard_dagster.core.spec.review import Region, Review
 from aiguard_dagster.core.spec.signals import (
     Accelerator,
@@ -97,6 +97,7 @@ __all__ = [
     "Table",
     "TalliedSignal",
     "Target",
+    "Tell",
     "Tokens",
     "Trust",
     "Unique",

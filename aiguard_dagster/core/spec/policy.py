@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from aiguard_dagster.core.durations import PositiveDuration
 from aiguard_dagster.core.spec.base import Spec
 from aiguard_dagster.core.spec.names import Action, Alias
+from aiguard_dagster.core.spec.signals.base import ImportPath
 from aiguard_dagster.core.words import with_hint
 
 
@@ -48,6 +49,24 @@ class OnInconclusive(StrEnum):
     HOLD = "hold"
 
 
+class Tell(Spec):
+    """A service that is told of a rollback, such as one that must load the model again."""
+
+    webhook: Annotated[str, Field(min_length=1)] | None = None
+    """The environment variable that holds the address: JSON is posted to it."""
+    call: ImportPath | None = None
+    """A function, as ``package.module:name``; it is called with what would be posted, a dict."""
+    within: PositiveDuration = timedelta(seconds=10)
+    """How long one of three attempts may take."""
+
+    @model_validator(mode="after")
+    def _one(self) -> "Tell":
+        if (self.webhook is None) == (self.call is None):
+            what = "a service is told in one way"
+            raise ValueError(with_hint(what, "give webhook or call, one of them."))
+        return self
+
+
 class Rollback(Spec):
     """Where a rollback goes, what it needs to know, and what follows it."""
 
@@ -66,6 +85,8 @@ class Rollback(Spec):
     restored version."""
     confirm_within: PositiveDuration = timedelta(days=2)
     """When predictions do not carry the restored version by then, the owner is told."""
+    tell: Tell | None = None
+    """A service that is told once the model has moved."""
 
     @property
     def place(self) -> str:

@@ -100,14 +100,7 @@ def _recovery(guard: Guard) -> Iterator[Found]:
     acting = [rule for rule in guard.rules if rule.action is Action.ROLLBACK]
     if not acting and "rollback" in guard.model_fields_set:
         yield ("rollback", "no rule asks for a rollback", "take it out, or give a rule the action.")
-    to = guard.rollback.to
-    if isinstance(to, Target) and guard.model and to.alias and to.alias == guard.model.alias:
-        what = f"{to.alias} marks the champion itself, which is what a rollback leaves"
-        yield ("rollback.to.alias", what, "name an alias of another version, or leave it out.")
-    if guard.rollback.repredict is not None and not guard.tables_by_version:
-        what = "no table of rows tells which version made its predictions"
-        hint = "add model_version: to the table of a rule that compares windows, or take it out."
-        yield ("rollback.repredict", what, hint)
+    yield from _rollback(guard)
     for rule in acting:
         if guard.recovery_window is not None and guard.recovery_window < rule.takes:
             what = (
@@ -117,6 +110,23 @@ def _recovery(guard: Guard) -> Iterator[Found]:
             hint = f"give at least {format_duration(rule.takes)}."
             yield ("recovery_window", what, hint)
             return
+
+
+def _rollback(guard: Guard) -> Iterator[Found]:
+    """Where a rollback could not go, and what could not follow it."""
+    to = guard.rollback.to
+    if isinstance(to, Target) and guard.model and to.alias and to.alias == guard.model.alias:
+        what = f"{to.alias} marks the champion itself, which is what a rollback leaves"
+        yield ("rollback.to.alias", what, "name an alias of another version, or leave it out.")
+    if guard.rollback.repredict is not None and not guard.tables_by_version:
+        what = "no table of rows tells which version made its predictions"
+        hint = "add model_version: to the table of a rule that compares windows, or take it out."
+        yield ("rollback.repredict", what, hint)
+    tell = guard.rollback.tell
+    if tell is not None and tell.webhook is not None and not tell.webhook.isidentifier():
+        what = "this is not the name of an environment variable"  # It may be a secret address.
+        hint = "put the address into the environment, and write the variable's name here."
+        yield ("rollback.tell.webhook", what, hint)
 
 
 def _table(guard: Guard, rule: Rule, path: str) -> Iterator[Found]:
