@@ -15,7 +15,7 @@ class DecisionKind(StrEnum):
     ``request`` asks for a rollback; ``rollback``, ``refuse``, ``superseded``, ``failed`` and, where
     the owner must be asked, ``propose`` are the ways in which one ends. ``approve``, ``reject`` and
     ``expire`` (nobody answered in time) are the answers to a proposal. ``structural`` says that no
-    recovery has helped; ``resolve`` closes an incident.
+    recovery has helped; ``resolve`` closes an incident; ``lift`` frees a version from quarantine.
     """
 
     NOTIFY = "notify"
@@ -33,6 +33,7 @@ class DecisionKind(StrEnum):
     ESCALATE = "escalate"
     STRUCTURAL = "structural"
     RESOLVE = "resolve"
+    LIFT = "lift"
 
 
 GUARD = "guard"
@@ -46,7 +47,7 @@ OUTCOMES = frozenset(
     }
 )
 ANSWERS = frozenset({DecisionKind.APPROVE, DecisionKind.REJECT, DecisionKind.EXPIRE})
-NOT_ABOUT_THE_BREACH = frozenset({DecisionKind.ESCALATE, DecisionKind.RESOLVE})
+NOT_ABOUT_THE_BREACH = frozenset({DecisionKind.ESCALATE, DecisionKind.RESOLVE, DecisionKind.LIFT})
 Evidence = Mapping[str, str | float | int | None]
 
 
@@ -130,13 +131,13 @@ def open_requests(decisions: Iterable[Decision]) -> list[Decision]:
     """
     known = list(decisions)
     ended = Counter(
-        (d.incident, d.at) for d in known if d.kind in OUTCOMES or d.kind is DecisionKind.PROPOSE
+        proposal_id(d) for d in known if d.kind in OUTCOMES or d.kind is DecisionKind.PROPOSE
     )
     waiting = []
     for request in known:
         if request.kind is not DecisionKind.REQUEST:
             continue
-        key = request.incident, request.at
+        key = proposal_id(request)
         if ended[key] > 0:
             ended[key] -= 1
         else:
@@ -151,7 +152,7 @@ def proposals(decisions: Iterable[Decision]) -> dict[str, tuple[Decision, Decisi
     """
     found: dict[str, tuple[Decision, Decision | None]] = {}
     for decision in decisions:
-        key = request_id(decision)
+        key = proposal_id(decision)
         if decision.kind is DecisionKind.PROPOSE:
             found.setdefault(key, (decision, None))
         elif decision.kind in ANSWERS or decision.kind is DecisionKind.SUPERSEDED:
@@ -164,3 +165,11 @@ def proposals(decisions: Iterable[Decision]) -> dict[str, tuple[Decision, Decisi
 def request_id(request: Decision) -> str:
     """The deterministic name of a request: its incident and the event time it was made for."""
     return f"{request.incident}@{request.at:%Y%m%dT%H%M%SZ}"
+
+
+def proposal_id(decision: Decision) -> str:
+    """The name that a request or proposal shares with its outcome or answer.
+
+    It has the rule in it: two rules of one incident may ask at once, for a hold and for a rollback.
+    """
+    return f"{request_id(decision)}/{decision.rule}"

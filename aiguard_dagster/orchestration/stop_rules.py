@@ -14,8 +14,10 @@ from aiguard_dagster.core.decide import decide, patience_of
 from aiguard_dagster.core.decisions import Decision, DecisionKind, open_requests, request_id
 from aiguard_dagster.core.lifecycle import Point, episodes, in_order
 from aiguard_dagster.core.spec import Action, Guard, Mode
+from aiguard_dagster.orchestration.answer_tags import AnswerTags
 from aiguard_dagster.orchestration.clock import Clock
 from aiguard_dagster.orchestration.keys import check_key, guard_key
+from aiguard_dagster.orchestration.resources import ResourceKeys
 from aiguard_dagster.orchestration.rollback import (
     INCIDENT_TAG,
     RollbackConfig,
@@ -34,6 +36,7 @@ def build_stop_rule_sensor(
     name: str,
     guards: Sequence[Guard],
     jobs: Sequence[dg.JobDefinition],
+    keys: ResourceKeys,
     clock: Clock,
     minimum_interval_seconds: int,
 ) -> dg.SensorDefinition:
@@ -43,14 +46,19 @@ def build_stop_rule_sensor(
         name=name,
         minimum_interval_seconds=minimum_interval_seconds,
         jobs=jobs or None,
+        required_resource_keys={keys.mlflow} if any(guard.model for guard in guards) else set(),
         description="Turns verdicts into decisions: notify, hold, release, roll back.",
     )
     def stop_rule_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         events: list[dg.AssetObservation] = []
         requests: list[dg.RunRequest] = []
+        tags = AnswerTags(
+            registry_of=lambda guard: getattr(context.resources, keys.mlflow).registry(guard),
+            warn=context.log.warning,
+        )
 
         def work(guard: Guard) -> None:
-            decided, wanted = step(context.instance, guard, now=clock())
+            decided, wanted = step(context.instance, guard, now=clock(), tags=tags)
             events.extend(decision_event(guard_key(guard), decision) for decision in decided)
             requests.extend(wanted)
 
@@ -61,7 +69,7 @@ def build_stop_rule_sensor(
 
 
 def step(
-    instance: dg.DagsterInstance, guard: Guard, *, now: datetime
+    instance: dg.DagsterInstance, guard: Guard, *, now: datetime, tags: AnswerTags
 ) -> tuple[list[Decision], list[dg.RunRequest]]:
     """The decisions that are new for one guard, and the rollback runs that are wanted."""
     history = {
@@ -69,7 +77,9 @@ def step(
         for rule in guard.rules
     }
     decisions = read_decisions(instance, guard_key(guard))
-    decided = list(decide(guard, history, decisions, now=now))
+    answered = tags.answers(guard, decisions, now=now)
+    new = decide(guard, history, [*decisions, *answered], now=now)
+    decided = [*answered, *tags.stamped(guard, new)]
     requests = []
     for request in open_requests([*decisions, *decided]):
         if not still_wanted(guard, request, history):

@@ -73,8 +73,28 @@ def read_evaluations(
     return tuple(found)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredDecision:
+    """One decision from the event log.
+
+    Attributes:
+        decision: The decision.
+        written: When it was written, by the clock of whoever wrote it.
+    """
+
+    decision: Decision
+    written: datetime
+
+
 def read_decisions(instance: dg.DagsterInstance, guard_key: dg.AssetKey) -> tuple[Decision, ...]:
     """All decisions of one guard, oldest write first."""
+    return tuple(stored.decision for stored in stored_decisions(instance, guard_key))
+
+
+def stored_decisions(
+    instance: dg.DagsterInstance, guard_key: dg.AssetKey
+) -> tuple[StoredDecision, ...]:
+    """All decisions of one guard with when they were written, oldest write first."""
     found = []
     cursor = None
     while True:
@@ -83,7 +103,8 @@ def read_decisions(instance: dg.DagsterInstance, guard_key: dg.AssetKey) -> tupl
             event = record.asset_observation
             decision = decision_from_metadata(event.metadata) if event else None
             if decision:
-                found.append(decision)
+                written = datetime.fromtimestamp(record.timestamp, tz=UTC)
+                found.append(StoredDecision(decision=decision, written=written))
         if not page.has_more:
             return tuple(found)
         cursor = page.cursor
