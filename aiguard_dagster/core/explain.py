@@ -2,7 +2,7 @@
 
 from typing import assert_never
 
-from aiguard_dagster.core.spec import Action, DeltaSignal, Guard, Mode, Rule
+from aiguard_dagster.core.spec import Action, DeltaSignal, Guard, Mode, OnInconclusive, Rule, Target
 from aiguard_dagster.core.spoken import percent, spoken
 
 
@@ -37,14 +37,54 @@ def _mode(guard: Guard) -> str:
 
 
 def _silence(guard: Guard) -> list[str]:
-    after = f"After an action on the model, none follows for {spoken(guard.cooldown)}."
-    if not guard.cooldown:
-        after = "After an action on the model, the next one may follow at once."
     told = (
         f"A rule that says nothing conclusive for {spoken(guard.silence)} is escalated to its"
         " owner. Silence neither fires a rule nor clears one."
     )
-    return [told] if guard.model is None else [after, told]
+    return [told] if guard.model is None else [*_model(guard), told]
+
+
+def _model(guard: Guard) -> list[str]:
+    """What limits the guard's actions on the model, and what follows one."""
+    lines = []
+    if guard.initial_delay:
+        delay = spoken(guard.initial_delay)
+        lines.append(f"After a promotion, breaches of the new champion do not count for {delay}.")
+    after = f"After an action on the model, none follows for {spoken(guard.cooldown)}."
+    if not guard.cooldown:
+        after = "After an action on the model, the next one may follow at once."
+    lines.append(after)
+    if any(rule.action is Action.ROLLBACK for rule in guard.rules):
+        lines += _rollbacks(guard)
+    window = "14 days, or twice its rule's window and grace if that is longer,"
+    if guard.recovery_window is not None:
+        window = spoken(guard.recovery_window)
+    lines.append(
+        f"A breach that a rollback, a retrain or a new version has not ended within {window} is"
+        " structural: its owner is told, and the guard no longer acts on the model."
+    )
+    return lines
+
+
+def _rollbacks(guard: Guard) -> list[str]:
+    """How often the guard rolls back by itself, and what follows."""
+    if guard.mode is Mode.OBSERVE:
+        return []
+    policy, lines = guard.rollback, []
+    if guard.mode is Mode.ENFORCE or guard.decide.otherwise is Action.ROLLBACK:
+        times = "once" if policy.at_most == 1 else f"{policy.at_most} times"
+        lines.append(
+            f"It rolls back at most {times} in {spoken(policy.per)} without being told to; then"
+            " the owner decides."
+        )
+    again = ""
+    if policy.repredict == "since_incident":
+        again = "the predictions since the incident are made again with the version put back, and "
+    lines.append(
+        f"After a rollback, {again}the owner is told if new predictions do not carry that version"
+        f" within {spoken(policy.confirm_within)}."
+    )
+    return lines
 
 
 def _rule(guard: Guard, rule: Rule) -> list[str]:
@@ -58,7 +98,10 @@ def _rule(guard: Guard, rule: Rule) -> list[str]:
             f"{gaps if signal.min_coverage else ''}."
         )
     when = f"If that fails for {spoken(rule.grace)}" if rule.grace else "As soon as that fails"
-    return [*lines, f"{when}, {_then(guard, rule)}."]
+    lines.append(f"{when}, {_then(guard, rule)}.")
+    if rule.resolve_after:
+        lines.append(f"It is over once it has been right for {spoken(rule.resolve_after)}.")
+    return lines
 
 
 def _then(guard: Guard, rule: Rule) -> str:
@@ -66,12 +109,62 @@ def _then(guard: Guard, rule: Rule) -> str:
     owner = guard.owner_of(rule)
     if rule.action is Action.NOTIFY:
         return f"{owner} is told and decides"
-    if guard.mode is not Mode.ENFORCE:
-        deed = "hold the predictions back" if rule.action is Action.HOLD else "roll the model back"
-        return f"{owner} is told that the guard would {deed}, and decides"
-    if rule.action is Action.HOLD:
-        return f"the guard holds the predictions back until it is right again; {owner} can see why"
-    return (
-        "the guard puts the last known good version back, provided that it does better on the same"
-        f" rows and that no broken data is to blame; if not, {owner} can see why"
-    )
+    deed = "hold the predictions back"
+    if rule.action is Action.ROLLBACK:
+        deed = f"put {_target(guard)} back"
+    match guard.mode:
+        case Mode.OBSERVE:
+            return f"{owner} is told that the guard would {deed}, and decides"
+        case Mode.PROPOSE:
+            unless = ", unless that would do worse" if rule.action is Action.ROLLBACK else ""
+            return f"{owner} is asked whether to {deed}{unless}, {_deadline(guard, rule)}"
+        case Mode.ENFORCE if rule.action is Action.HOLD:
+            return (
+                "the guard holds the predictions back until it is right again or a person releases"
+                f" them; {owner} can see why"
+            )
+        case Mode.ENFORCE:
+            return (
+                f"the guard puts {_target(guard)} back, provided that it does better on the same"
+                f" rows and that no broken data is to blame; if not, {owner} can see why."
+                f" If nobody can tell which does better, {_unclear(guard, rule)}"
+            )
+        case _:
+            assert_never(guard.mode)
+
+
+def _target(guard: Guard) -> str:
+    """Where a rollback goes."""
+    to = guard.rollback.to
+    if not isinstance(to, Target):
+        return "the last known good version"
+    return f"the version with the alias {to.alias}" if to.alias else f"version {to.version}"
+
+
+def _unclear(guard: Guard, rule: Rule) -> str:
+    """What is done when the evidence decides nothing."""
+    match guard.rollback.on_inconclusive:
+        case OnInconclusive.ASK:
+            return f"{guard.owner_of(rule)} is asked, {_deadline(guard, rule)}"
+        case OnInconclusive.GO:
+            return "it goes ahead"
+        case OnInconclusive.HOLD:
+            return "the predictions are held back"
+        case _:
+            assert_never(guard.rollback.on_inconclusive)
+
+
+def _deadline(guard: Guard, rule: Rule) -> str:
+    """How long the owner has, and what happens without an answer."""
+    policy = guard.decide
+    match policy.otherwise:
+        case Action.NOTIFY:
+            then = "nothing is done"
+        case Action.HOLD:
+            then = "the predictions are held back"
+        case Action.ROLLBACK:
+            holds = rule.action is Action.HOLD
+            then = "the predictions are held back" if holds else "it goes ahead"
+        case _:
+            assert_never(policy.otherwise)
+    return f"and has {spoken(policy.within)} to answer; without an answer, {then}"

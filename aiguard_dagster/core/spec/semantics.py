@@ -9,6 +9,7 @@ from aiguard_dagster.core.errors import Problem
 from aiguard_dagster.core.spec.guard import Guard, Rule
 from aiguard_dagster.core.spec.limits import AbsoluteLimit, BaselineLimit, FalseAlarmLimit
 from aiguard_dagster.core.spec.names import Action
+from aiguard_dagster.core.spec.policy import Target
 from aiguard_dagster.core.spec.signals import (
     KINDS_OF_TRACES,
     Custom,
@@ -99,6 +100,17 @@ def _recovery(guard: Guard) -> Iterator[Found]:
     acting = [rule for rule in guard.rules if rule.action is Action.ROLLBACK]
     if not acting and "rollback" in guard.model_fields_set:
         yield ("rollback", "no rule asks for a rollback", "take it out, or give a rule the action.")
+    if not acting and guard.decide.otherwise is Action.ROLLBACK:
+        yield ("decide.otherwise", "no rule asks for a rollback", "choose notify or hold.")
+    if guard.model is None:
+        for key in ("initial_delay", "recovery_window"):
+            if key in guard.model_fields_set:
+                what = "it counts from when a champion took over, and the guard has no model"
+                yield (key, what, "take it out, or add model: {name: ...} to the guard.")
+    alias = guard.rollback.to.alias if isinstance(guard.rollback.to, Target) else None
+    if alias is not None and guard.model is not None and alias == guard.model.alias:
+        what = f"{alias} marks the version that a rollback leaves"
+        yield ("rollback.to.alias", what, "name another alias, or take it out.")
     for rule in acting:
         if guard.recovery_window is not None and guard.recovery_window < rule.takes:
             what = (
