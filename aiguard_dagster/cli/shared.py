@@ -116,7 +116,7 @@ def width() -> int:
 def wrapped(text: str, indent: str) -> str:
     """A text in lines as wide as the terminal, each after an indent; long words stay whole."""
     return textwrap.fill(
-        " ".join(text.split()),
+        text,
         width=width(),
         initial_indent=indent,
         subsequent_indent=indent,

@@ -251,7 +251,7 @@ def test_quarantine_is_listed_and_lifted(new_project, aiguard):
     project.live(1, weather=TURNED)
     name = project.registry.name
     listed = aiguard(project, "quarantine", "list").output
-    assert listed.startswith(f"{name} v2  since 2026-01-02 00:00 UTC, by guard\n    error: mae")
+    assert listed.startswith(f"{name} v2  since 2026-01-02 00:00 UTC, by guard\n    error: 110.5")
     (document,) = json.loads(aiguard(project, "quarantine", "list", "--json").output)
     assert (document["version"], document["by"]) == ("2", "guard")
     lift = ("quarantine", "lift", name, "v2", "--by", "ada", "--why", "it was the labels")
