@@ -106,7 +106,7 @@ def phase(
     if not history:
         return Phase.OK
     last = history[-1]
-    kinds = [d.kind for d in within(last, rule, decisions)]
+    kinds = [d.kind for d in within(last, rule, counting(decisions))]
     if last.ended is not None:
         return Phase.RESOLVED if kinds and last.ended == newest else Phase.OK
     if last.fired is None:
@@ -160,6 +160,17 @@ def proposals(decisions: Iterable[Decision]) -> dict[str, tuple[Decision, Decisi
             if asked is not None and answer is None:
                 found[key] = (asked, decision)
     return found
+
+
+def counting(decisions: Iterable[Decision]) -> list[Decision]:
+    """Decisions without the answers of people who came second."""
+    known = list(decisions)
+    first = proposals(known)
+    return [
+        d
+        for d in known
+        if d.kind not in ANSWERS or first.get(proposal_id(d), (None, d))[1] in (None, d)
+    ]
 
 
 def request_id(request: Decision) -> str:

@@ -6,12 +6,12 @@ from datetime import datetime
 import dagster as dg
 
 from aiguard_dagster.adapters.dagster.history import StoredDecision, stored_decisions
-from aiguard_dagster.adapters.mlflow.quarantine import quarantine_record
+from aiguard_dagster.adapters.mlflow.quarantine import QuarantineRecord, quarantine_record
 from aiguard_dagster.adapters.mlflow.registry import ModelRegistry
 from aiguard_dagster.core.champions import Reign
-from aiguard_dagster.core.decisions import Decision, DecisionKind
+from aiguard_dagster.core.decisions import ANSWERS, Decision, DecisionKind, proposal_id, proposals
 from aiguard_dagster.core.people import counted_instead
-from aiguard_dagster.core.spec import Guard
+from aiguard_dagster.core.spec import Action, Guard
 from aiguard_dagster.orchestration.keys import guard_key
 
 ABOUT_THE_MODEL = frozenset(
@@ -29,6 +29,7 @@ ABOUT_THE_MODEL = frozenset(
         DecisionKind.LIFT,
     }
 )
+ASKED = ANSWERS | {DecisionKind.PROPOSE}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +56,7 @@ class ModelHistory:
         pointer: What marks its champion.
         champion: The version in production now.
         reigns: Who was champion, oldest first.
-        barred: The versions in quarantine, each with the reason.
+        barred: The versions in quarantine.
         entries: What was decided, in event time.
     """
 
@@ -63,7 +64,7 @@ class ModelHistory:
     pointer: str
     champion: str | None
     reigns: tuple[Reign, ...]
-    barred: dict[str, str]
+    barred: dict[str, QuarantineRecord]
     entries: tuple[Entry, ...]
 
 
@@ -79,7 +80,7 @@ def model_history(
     for version in registry.versions():
         record = quarantine_record(version)
         if record is not None and record.lifted is None:
-            barred[version.version] = record.reason
+            barred[version.version] = record
     return ModelHistory(
         model=registry.name,
         pointer=registry.pointer,
@@ -93,16 +94,23 @@ def model_history(
 def entries_of(stored: tuple[StoredDecision, ...]) -> tuple[Entry, ...]:
     """What was decided about the model, in event time, and as written within it."""
     decisions = [each.decision for each in stored]
-    answers = {DecisionKind.APPROVE, DecisionKind.REJECT}
+    about_holds = {
+        key
+        for key, (proposal, _) in proposals(decisions).items()
+        if proposal.evidence.get("action") == Action.HOLD
+    }
     entries = [
         Entry(
             decision=each.decision,
             written=each.written,
-            instead=counted_instead(decisions, each.decision)
-            if each.decision.kind in answers
-            else None,
+            instead=_first(decisions, each.decision),
         )
         for each in stored
         if each.decision.kind in ABOUT_THE_MODEL
+        and (each.decision.kind not in ASKED or proposal_id(each.decision) not in about_holds)
     ]
     return tuple(sorted(entries, key=lambda entry: entry.decision.at))
+
+
+def _first(decisions: list[Decision], decision: Decision) -> Decision | None:
+    return counted_instead(decisions, decision) if decision.kind in ANSWERS else None

@@ -14,7 +14,7 @@ from aiguard_dagster.orchestration.incidents import IncidentView
 
 Wrap = Callable[[str, str], str]
 """A text in lines, each after an indent."""
-IN, DEEP = "    ", "      "
+IN, DEEP, COMMAND = "    ", "      ", "        "
 
 
 def incidents_text(
@@ -27,7 +27,11 @@ def incidents_text(
     parts = [head]
     for view in views:
         parts += ["", f"  {view.state.upper()}  {view.id}"]
-        parts += [wrap(line, indent) for line, indent in _lines(guard, view, now)]
+        # A command is one line, however wide, to be copied.
+        parts += [
+            f"{indent}{line}" if indent == COMMAND else wrap(line, indent)
+            for line, indent in _lines(guard, view, now)
+        ]
     return "\n".join(parts)
 
 
@@ -43,7 +47,7 @@ def _lines(guard: Guard, view: IncidentView, now: datetime) -> list[tuple[str, s
         lines += [
             (f"predictions are held back since {_minute(held.at)}", IN),
             (held.reason, DEEP),
-            (f'to release: aiguard release {guard.name} --why "..."', IN),
+            (f'aiguard release {guard.name} --why "..."', COMMAND),
         ]
     for proposal in view.waiting:
         lines += _waiting(guard, view, proposal, now)
@@ -68,7 +72,7 @@ def _waiting(
     return [
         (asked, IN),
         (proposal.reason, DEEP),
-        (f'to answer: aiguard approve|reject {view.id}{rule} --why "..."', IN),
+        (f'aiguard approve {view.id}{rule} --why "..."  # or reject', COMMAND),
     ]
 
 

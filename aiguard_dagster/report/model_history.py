@@ -1,13 +1,13 @@
 """A model's past as text and as JSON."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
 from aiguard_dagster.adapters.dagster.history import StoredDecision
 from aiguard_dagster.core.champions import Reign
-from aiguard_dagster.core.decisions import GUARD
-from aiguard_dagster.core.people import VIA
+from aiguard_dagster.core.decisions import GUARD, DecisionKind
+from aiguard_dagster.core.people import VIA, proposed
 from aiguard_dagster.orchestration.model_history import Entry, ModelHistory
 from aiguard_dagster.report.incidents import Wrap, decision_json
 
@@ -21,16 +21,19 @@ def history_text(history: ModelHistory, *, wrap: Wrap) -> str:
     parts = [f"{history.model}: {now} is in production by the {kind} {mark}"]
     if not history.reigns:
         parts += ["", "nobody is on record as champion"]
-    left = list(history.entries)
+    left, told = list(history.entries), {reign.why for reign in history.reigns}
     for number, reign in enumerate(history.reigns):
         last = number == len(history.reigns) - 1
         mine = [e for e in left if last or (reign.end is not None and e.decision.at <= reign.end)]
         left = left[len(mine) :]
-        parts += ["", *_reign(reign, wrap), *_entries(mine, wrap)]
-    parts += _entries(left, wrap)
+        parts += ["", *_reign(reign, wrap), *_entries(mine, told, wrap)]
+    parts += _entries(left, told, wrap)
     if history.barred:
         parts += ["", "in quarantine:"]
-        parts += [wrap(f"v{version}: {why}", IN) for version, why in history.barred.items()]
+    for version, record in history.barred.items():
+        since = _minute(datetime.fromisoformat(record.at))
+        parts.append(f"{IN}v{version}  since {since} UTC, by {record.by}")
+        parts += [] if record.reason in told else [wrap(record.reason, DEEP)]
     return "\n".join(parts)
 
 
@@ -40,7 +43,7 @@ def _reign(reign: Reign, wrap: Wrap) -> list[str]:
     return [f"v{reign.version}  {when}, by {reign.by}", wrap(reign.why, IN)]
 
 
-def _entries(entries: Sequence[Entry], wrap: Wrap) -> list[str]:
+def _entries(entries: Sequence[Entry], told: Collection[str], wrap: Wrap) -> list[str]:
     lines = []
     for entry in entries:
         decision = entry.decision
@@ -48,9 +51,20 @@ def _entries(entries: Sequence[Entry], wrap: Wrap) -> list[str]:
         if decision.actor != GUARD and decision.evidence.get(VIA):
             who += f" via {decision.evidence[VIA]}, {_minute(entry.written)} UTC"
         lines.append(wrap(f"{_minute(decision.at)}  {decision.kind}  {who}", IN))
-        late = f"second, {entry.instead.actor} was first: " if entry.instead else ""
-        lines.append(wrap(f"{late}{decision.reason}", DEEP))
+        lines += [wrap(text, DEEP) for text in _said(entry, told)]
     return lines
+
+
+def _said(entry: Entry, told: Collection[str]) -> list[str]:
+    """What a decision says; a rollback's reason stands at the champion that it made."""
+    decision = entry.decision
+    if entry.instead is not None:
+        return [f"second, {entry.instead.actor} was first: {decision.reason}"]
+    if decision.kind is DecisionKind.PROPOSE:
+        return [f"{proposed(decision)}?", decision.reason]
+    if decision.kind is DecisionKind.ROLLBACK and any(decision.reason.endswith(t) for t in told):
+        return [f"from v{decision.evidence['champion']} to v{decision.evidence['candidate']}"]
+    return [decision.reason]
 
 
 def history_json(history: ModelHistory) -> dict[str, Any]:
@@ -69,7 +83,10 @@ def history_json(history: ModelHistory) -> dict[str, Any]:
             }
             for reign in history.reigns
         ],
-        "quarantined": history.barred,
+        "quarantined": {
+            version: {"since": record.at, "by": record.by, "reason": record.reason}
+            for version, record in history.barred.items()
+        },
         "decisions": [
             {
                 **decision_json(StoredDecision(decision=e.decision, written=e.written)),

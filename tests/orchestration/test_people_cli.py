@@ -67,8 +67,10 @@ WIDTHS = pytest.mark.parametrize("width", [80, 120])
 
 
 def narrow(text, width):
-    """Lines that a reader would see broken; an incident's name is left whole to be copied."""
-    return [line for line in text.splitlines() if len(line) > width and " " in line.strip()]
+    """Lines that a reader would see broken; commands are left whole, to be copied."""
+    return [
+        line for line in text.splitlines() if len(line) > width and "aiguard approve" not in line
+    ]
 
 
 @WIDTHS
@@ -83,7 +85,7 @@ def test_incidents_tell_what_waits_for_whom_until_when(asked, aiguard, width):
         "rollback from v2 to v1? team:demand decides by 2026-01-02 04:00 UTC (over), otherwise"
         " notify" in text
     )
-    assert f"aiguard approve|reject {INCIDENT} --why" in text
+    assert f'        aiguard approve {INCIDENT} --why "..."  # or reject\n' in found.output
     assert narrow(found.output, width) == []
 
 
@@ -210,7 +212,9 @@ def test_history_tells_who_was_champion_when_why_and_by_whom(asked, aiguard, wid
     kinds = [line.split()[2] for line in lines if line.startswith("    2026-01-02 00:00  ")]
     assert kinds == ["request", "propose", "approve", "request", "rollback"]
     assert "ada via command line, 20" in found.output
-    assert "in quarantine:\n    v2: " in found.output
+    assert "in quarantine:\n    v2  since 2026-01-02 00:00 UTC, by ada" in found.output
+    assert found.output.count("approved by ada: looked at it") == 2  # the request and the champion
+    assert "      rollback from v2 to v1?\n" in found.output
     assert narrow(found.output, width) == []
 
 
@@ -236,6 +240,14 @@ def test_history_as_json_has_refusals_and_answers_that_came_second(asked, aiguar
         ("approve", "bob", False),
     ]
     assert "second, ada was first: no" in aiguard(asked, "history", asked.registry.name).output
+
+
+def test_a_hold_is_no_part_of_a_models_history(new_project, aiguard):
+    project = new_project(rules=(COMPLETE,), mode="propose")
+    project.live(1, weather=HALF_EMPTY)
+    aiguard(project, "reject", HELD, "--by", "ada", "--why", "no")
+    assert project.kinds() == ["propose", "reject"]
+    assert "propose" not in aiguard(project, "history", project.registry.name).output
 
 
 def test_a_model_without_a_past_says_so(new_project, aiguard):
