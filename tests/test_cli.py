@@ -10,10 +10,11 @@ import yaml
 from click.testing import CliRunner
 
 from aiguard_dagster.adapters.mlflow.client import connect
-from aiguard_dagster.cli import _rows as rows_of_file
 from aiguard_dagster.cli import main
+from aiguard_dagster.cli.baselines import _rows as rows_of_file
 from tests.core.specs import BAD, GOOD, TABLES, problems_in, written
 
+BIKES = next(path for path in GOOD if path.stem == "bike_demand")
 GUARDS = sorted((Path(__file__).parents[1] / "guards").glob("*.yaml"))
 
 
@@ -36,11 +37,14 @@ def test_validate_prints_one_line_for_each_good_guard():
     assert result.exit_code == 0
     assert result.stderr == ""
     assert result.stdout.splitlines() == [
+        f"{GOOD[0].parent}/acts_by_itself.yaml: prices: 2 rules, enforce",
+        f"{GOOD[0].parent}/asks_first.yaml: claims: 2 rules, propose",
         f"{GOOD[0].parent}/bike_demand.yaml: bike_demand: 5 rules, enforce",
         f"{GOOD[0].parent}/data_only.yaml: data_only: 1 rule, observe",
         f"{GOOD[0].parent}/every_data_kind_schemas.yaml: crm: 8 rules, observe",
         f"{GOOD[0].parent}/every_kind.yaml: churn: 7 rules, observe",
         f"{GOOD[0].parent}/fraud_scorer.yaml: fraud_scorer: 6 rules, propose",
+        f"{GOOD[0].parent}/only_watches.yaml: leads: 2 rules, observe",
         f"{GOOD[0].parent}/pipeline.yaml: demand_pipeline: 5 rules, observe",
         f"{GOOD[0].parent}/scored.yaml: churn_scores: 10 rules, observe",
         f"{GOOD[0].parent}/spend.yaml: spend: 17 rules, enforce",
@@ -53,10 +57,10 @@ def test_validate_prints_one_line_for_each_good_guard():
 def test_validate_tells_good_from_bad_and_fails():
     bad = named(BAD, "many_errors")
 
-    result = aiguard("validate", GOOD[0], bad)
+    result = aiguard("validate", BIKES, bad)
 
     assert result.exit_code == 1
-    assert result.stdout == f"{GOOD[0]}: bike_demand: 5 rules, enforce\n"
+    assert result.stdout == f"{BIKES}: bike_demand: 5 rules, enforce\n"
     expected = bad.with_suffix(".txt").read_text()
     assert result.stderr == expected.replace("many_errors.yaml", str(bad))
 
@@ -64,10 +68,10 @@ def test_validate_tells_good_from_bad_and_fails():
 def test_validate_tells_every_problem_of_every_path(tmp_path):
     bad = [named(BAD, "wrong_unit"), tmp_path / "nowhere.yaml", named(BAD, "not_yaml")]
 
-    result = aiguard("validate", *bad, GOOD[0])
+    result = aiguard("validate", *bad, BIKES)
 
     assert result.exit_code == 1
-    assert result.stdout == f"{GOOD[0]}: bike_demand: 5 rules, enforce\n"
+    assert result.stdout == f"{BIKES}: bike_demand: 5 rules, enforce\n"
     told = [line for line in result.stderr.splitlines() if line.startswith("/")]
     assert [
         line.removeprefix(f"{path}: ")
@@ -83,9 +87,9 @@ def test_validate_tells_every_problem_of_every_path(tmp_path):
 
 def test_validate_sees_two_guards_of_one_name_in_two_paths(tmp_path):
     copy = tmp_path / "copy.yaml"
-    copy.write_text(GOOD[0].read_text())
+    copy.write_text(BIKES.read_text())
 
-    result = aiguard("validate", GOOD[0], copy)
+    result = aiguard("validate", BIKES, copy)
 
     assert result.exit_code == 1
     assert f"{copy}: name: there is a guard 'bike_demand' already" in result.stderr
@@ -203,11 +207,11 @@ def test_the_command_line_works_as_a_program_and_loads_no_slow_library():
     )
 
     run = subprocess.run(
-        [sys.executable, "-c", code, str(GOOD[0])], capture_output=True, text=True, check=False
+        [sys.executable, "-c", code, str(BIKES)], capture_output=True, text=True, check=False
     )
 
     assert (run.returncode, run.stderr) == (0, "")
-    assert run.stdout == f"{GOOD[0]}: bike_demand: 5 rules, enforce\n"
+    assert run.stdout == f"{BIKES}: bike_demand: 5 rules, enforce\n"
 
 
 def test_the_installed_program_fails_on_a_bad_guard():

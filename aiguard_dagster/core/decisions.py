@@ -17,7 +17,7 @@ class DecisionKind(StrEnum):
     ``expire`` (nobody answered in time) are the answers to a proposal. After a rollback,
     ``repredict`` tells of predictions that are made again, and ``confirm`` that what is served
     carries the restored version. ``structural`` says that no recovery has helped; ``resolve``
-    closes an incident.
+    closes an incident; ``lift`` frees a version from quarantine.
     """
 
     NOTIFY = "notify"
@@ -37,6 +37,7 @@ class DecisionKind(StrEnum):
     CONFIRM = "confirm"
     STRUCTURAL = "structural"
     RESOLVE = "resolve"
+    LIFT = "lift"
 
 
 GUARD = "guard"
@@ -52,7 +53,11 @@ OUTCOMES = frozenset(
 ANSWERS = frozenset({DecisionKind.APPROVE, DecisionKind.REJECT, DecisionKind.EXPIRE})
 FOLLOWS = frozenset({DecisionKind.REPREDICT, DecisionKind.CONFIRM})
 """What is done about a rollback that was made, and not about the breach."""
-NOT_ABOUT_THE_BREACH = FOLLOWS | {DecisionKind.ESCALATE, DecisionKind.RESOLVE}
+NOT_ABOUT_THE_BREACH = FOLLOWS | {
+    DecisionKind.ESCALATE,
+    DecisionKind.RESOLVE,
+    DecisionKind.LIFT,
+}
 Evidence = Mapping[str, str | float | int | None]
 
 
@@ -111,7 +116,7 @@ def phase(
     if not history:
         return Phase.OK
     last = history[-1]
-    kinds = [d.kind for d in within(last, rule, decisions)]
+    kinds = [d.kind for d in within(last, rule, counting(decisions))]
     if last.ended is not None:
         return Phase.RESOLVED if kinds and last.ended == newest else Phase.OK
     if last.fired is None:
@@ -136,13 +141,13 @@ def open_requests(decisions: Iterable[Decision]) -> list[Decision]:
     """
     known = list(decisions)
     ended = Counter(
-        (d.incident, d.at) for d in known if d.kind in OUTCOMES or d.kind is DecisionKind.PROPOSE
+        proposal_id(d) for d in known if d.kind in OUTCOMES or d.kind is DecisionKind.PROPOSE
     )
     waiting = []
     for request in known:
         if request.kind is not DecisionKind.REQUEST:
             continue
-        key = request.incident, request.at
+        key = proposal_id(request)
         if ended[key] > 0:
             ended[key] -= 1
         else:
@@ -157,7 +162,7 @@ def proposals(decisions: Iterable[Decision]) -> dict[str, tuple[Decision, Decisi
     """
     found: dict[str, tuple[Decision, Decision | None]] = {}
     for decision in decisions:
-        key = request_id(decision)
+        key = proposal_id(decision)
         if decision.kind is DecisionKind.PROPOSE:
             found.setdefault(key, (decision, None))
         elif decision.kind in ANSWERS or decision.kind is DecisionKind.SUPERSEDED:
@@ -167,6 +172,25 @@ def proposals(decisions: Iterable[Decision]) -> dict[str, tuple[Decision, Decisi
     return found
 
 
+def counting(decisions: Iterable[Decision]) -> list[Decision]:
+    """Decisions without the answers of people who came second."""
+    known = list(decisions)
+    first = proposals(known)
+    return [
+        d
+        for d in known
+        if d.kind not in ANSWERS or first.get(proposal_id(d), (None, d))[1] in (None, d)
+    ]
+
+
 def request_id(request: Decision) -> str:
     """The deterministic name of a request: its incident and the event time it was made for."""
     return f"{request.incident}@{request.at:%Y%m%dT%H%M%SZ}"
+
+
+def proposal_id(decision: Decision) -> str:
+    """The name that a request or proposal shares with its outcome or answer.
+
+    It has the rule in it: two rules of one incident may ask at once, for a hold and for a rollback.
+    """
+    return f"{request_id(decision)}/{decision.rule}"

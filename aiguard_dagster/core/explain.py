@@ -2,7 +2,15 @@
 
 from typing import assert_never
 
-from aiguard_dagster.core.spec import Action, DeltaSignal, Guard, Mode, Rule, TalliedSignal
+from aiguard_dagster.core.spec import (
+    Action,
+    DeltaSignal,
+    Guard,
+    Mode,
+    OnInconclusive,
+    Rule,
+    TalliedSignal,
+)
 from aiguard_dagster.core.spoken import percent, spoken
 
 
@@ -55,14 +63,47 @@ def _after_rollback(guard: Guard) -> list[str]:
 
 
 def _silence(guard: Guard) -> list[str]:
-    after = f"After an action on the model, none follows for {spoken(guard.cooldown)}."
-    if not guard.cooldown:
-        after = "After an action on the model, the next one may follow at once."
     told = (
         f"A rule that says nothing conclusive for {spoken(guard.silence)} is escalated to its"
         " owner. Silence neither fires a rule nor clears one."
     )
-    return [told] if guard.model is None else [after, *_service(guard), told]
+    return [told] if guard.model is None else [*_model(guard), told]
+
+
+def _model(guard: Guard) -> list[str]:
+    """What limits the guard's actions on the model, and what follows one."""
+    lines = []
+    if guard.initial_delay:
+        delay = spoken(guard.initial_delay)
+        lines.append(f"After a promotion, breaches of the new champion do not count for {delay}.")
+    after = f"After an action on the model, none follows for {spoken(guard.cooldown)}."
+    if not guard.cooldown:
+        after = "After an action on the model, the next one may follow at once."
+    lines += [after, *_service(guard)]
+    if any(rule.action is Action.ROLLBACK for rule in guard.rules):
+        lines += _rollbacks(guard)
+    window = "14 days, or twice its rule's window and grace if that is longer,"
+    if guard.recovery_window is not None:
+        window = spoken(guard.recovery_window)
+    lines.append(
+        f"A breach that a rollback, a retrain or a new version has not ended within {window} is"
+        " structural: its owner is told, and the guard no longer acts on the model."
+    )
+    return lines
+
+
+def _rollbacks(guard: Guard) -> list[str]:
+    """How often the guard rolls back by itself, and what follows."""
+    if guard.mode is Mode.OBSERVE:
+        return []
+    policy, lines = guard.rollback, []
+    if guard.mode is Mode.ENFORCE or guard.decide.otherwise is Action.ROLLBACK:
+        times = "once" if policy.at_most == 1 else f"{policy.at_most} times"
+        lines.append(
+            f"It rolls back at most {times} in {spoken(policy.per)} without being told to; then"
+            " the owner decides."
+        )
+    return lines
 
 
 def _service(guard: Guard) -> list[str]:
@@ -90,7 +131,10 @@ def _rule(guard: Guard, rule: Rule) -> list[str]:
             " until they are over, it cannot be judged."
         )
     when = f"If that fails for {spoken(rule.grace)}" if rule.grace else "As soon as that fails"
-    return [*lines, f"{when}, {_then(guard, rule)}."]
+    lines.append(f"{when}, {_then(guard, rule)}.")
+    if rule.resolve_after:
+        lines.append(f"It is over once it has been right for {spoken(rule.resolve_after)}.")
+    return lines
 
 
 def _then(guard: Guard, rule: Rule) -> str:
@@ -98,12 +142,54 @@ def _then(guard: Guard, rule: Rule) -> str:
     owner = guard.owner_of(rule)
     if rule.action is Action.NOTIFY:
         return f"{owner} is told and decides"
-    if guard.mode is not Mode.ENFORCE:
-        deed = "hold the predictions back" if rule.action is Action.HOLD else "roll the model back"
-        return f"{owner} is told that the guard would {deed}, and decides"
-    if rule.action is Action.HOLD:
-        return f"the guard holds the predictions back until it is right again; {owner} can see why"
-    return (
-        f"the guard puts {guard.rollback.place} back, provided that it does better on the same"
-        f" rows and that no broken data is to blame; if not, {owner} can see why"
-    )
+    deed = "hold the predictions back"
+    if rule.action is Action.ROLLBACK:
+        deed = f"put {guard.rollback.place} back"
+    match guard.mode:
+        case Mode.OBSERVE:
+            return f"{owner} is told that the guard would {deed}, and decides"
+        case Mode.PROPOSE:
+            unless = ", unless that would do worse" if rule.action is Action.ROLLBACK else ""
+            return f"{owner} is asked whether to {deed}{unless}, {_deadline(guard, rule)}"
+        case Mode.ENFORCE if rule.action is Action.HOLD:
+            return (
+                "the guard holds the predictions back until it is right again or a person releases"
+                f" them; {owner} can see why"
+            )
+        case Mode.ENFORCE:
+            return (
+                f"the guard puts {guard.rollback.place} back, provided that it does better on the"
+                f" same rows and that no broken data is to blame; if not, {owner} can see why."
+                f" If nobody can tell which does better, {_unclear(guard, rule)}"
+            )
+        case _:
+            assert_never(guard.mode)
+
+
+def _unclear(guard: Guard, rule: Rule) -> str:
+    """What is done when the evidence decides nothing."""
+    match guard.rollback.on_inconclusive:
+        case OnInconclusive.ASK:
+            return f"{guard.owner_of(rule)} is asked, {_deadline(guard, rule)}"
+        case OnInconclusive.GO:
+            return "it goes ahead"
+        case OnInconclusive.HOLD:
+            return "the predictions are held back"
+        case _:
+            assert_never(guard.rollback.on_inconclusive)
+
+
+def _deadline(guard: Guard, rule: Rule) -> str:
+    """How long the owner has, and what happens without an answer."""
+    policy = guard.decide
+    match policy.otherwise:
+        case Action.NOTIFY:
+            then = "nothing is done"
+        case Action.HOLD:
+            then = "the predictions are held back"
+        case Action.ROLLBACK:
+            holds = rule.action is Action.HOLD
+            then = "the predictions are held back" if holds else "it goes ahead"
+        case _:
+            assert_never(policy.otherwise)
+    return f"and has {spoken(policy.within)} to answer; without an answer, {then}"

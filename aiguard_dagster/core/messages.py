@@ -111,8 +111,10 @@ def _told(decision: Decision, guard: Guard) -> Told | None:
             return _escalated(decision, owner, about, reason)
         case DecisionKind.RESOLVE:
             return Heading.RESOLVED, about, [reason]
-        case DecisionKind.APPROVE:
-            return None
+        case (
+            DecisionKind.APPROVE | DecisionKind.LIFT | DecisionKind.REPREDICT | DecisionKind.CONFIRM
+        ):
+            return None  # What goes as it should, or a person did who knows of it.
         case _:
             assert_never(kind)
 

@@ -9,6 +9,7 @@ from aiguard_dagster.core.errors import SpecError
 from aiguard_dagster.core.spec import Guard
 from aiguard_dagster.core.spec.semantics import find_problems, find_problems_between
 from aiguard_dagster.orchestration.after_rollback import repredict_jobs
+from aiguard_dagster.orchestration.answer_job import build_answer_job
 from aiguard_dagster.orchestration.assets import KnownAsset, know, tell_unreachable
 from aiguard_dagster.orchestration.clock import Clock, wall_clock
 from aiguard_dagster.orchestration.delta_sensor import build_delta_checks, build_delta_sensor
@@ -257,7 +258,7 @@ def guard_additions(
     return dg.Definitions(
         assets=[*_assets_of_traces(known.values()), *assets],
         asset_checks=checks,
-        jobs=jobs,
+        jobs=[*jobs, *(build_answer_job(guard=guard, clock=clock) for guard in guards)],
         schedules=schedules,
         sensors=sensors,
         resources=resources,

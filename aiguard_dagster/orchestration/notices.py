@@ -10,13 +10,13 @@ from datetime import datetime
 from hashlib import sha256
 
 import dagster as dg
-from pydantic import BaseModel
 
-from aiguard_dagster.adapters.dagster.history import newest_observation, observed_since
+from aiguard_dagster.adapters.dagster.history import newest_event, news_since
 from aiguard_dagster.adapters.dagster.notices import ledger_event
 from aiguard_dagster.core.errors import Problem
 from aiguard_dagster.core.outbox import EVERYBODY, STALE, Parcel, due, is_final
 from aiguard_dagster.core.spec import Guard
+from aiguard_dagster.orchestration.agenda import Agenda
 from aiguard_dagster.orchestration.clock import Clock
 from aiguard_dagster.orchestration.keys import guard_key, notices_key
 from aiguard_dagster.orchestration.outbox import read_box
@@ -24,10 +24,6 @@ from aiguard_dagster.orchestration.resources import NotifierResource
 from aiguard_dagster.orchestration.sending import send_due
 from aiguard_dagster.orchestration.ticks import for_each_guard
 
-EACH_TURN = 50
-"""Guards that a tick looks at whatever it knows of them, one after the other."""
-OVERLAP = 1_000
-"""Places read once more: of two writers, the later place may become visible first."""
 LAST_IN_QUEUE = {"dagster/priority": "-1"}
 UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
@@ -42,20 +38,6 @@ class NotifyConfig(dg.Config):
 
     guards: list[str] = []  # noqa: RUF012 - pydantic copies it
     """Names of guards; all of them when left out."""
-
-
-class Looked(BaseModel):
-    """What a sensor knows from one tick to the next; losing it costs time and nothing else.
-
-    Attributes:
-        seen: The place in the event log up to which it has looked for new decisions.
-        turn: The guard whose turn it is to be looked at in any case.
-        waiting: Guards that have something to tell which is not settled.
-    """
-
-    seen: int
-    turn: int = 0
-    waiting: list[str] = []
 
 
 def build_notice_sensor(
@@ -77,58 +59,39 @@ def build_notice_sensor(
     )
     def notice_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         now = clock()
-        chosen, looked = choose(context.instance, guards, context.cursor)
+        agenda = Agenda.from_cursor(context.cursor, now=now)
         begun: list[dg.AssetObservation] = []
         parcels: list[Parcel] = []
 
         def work(guard: Guard) -> None:
-            looked.waiting.append(guard.name)
             box = read_box(context.instance, guard, now=now)
             if box.is_new:
                 begun.append(ledger_event(notices_key(guard), box.ledger))
-            if all(is_final(n, box.attempts, names, now=now) for n in box.notices):
-                looked.waiting.remove(guard.name)
             parcels.extend(due(box.notices, box.attempts, names, now=now))
+            agenda.looked_at(guard)
+            if not all(is_final(n, box.attempts, names, now=now) for n in box.notices):
+                agenda.put_off(guard)
 
-        for_each_guard(context, chosen, work)
+        for_each_guard(context, agenda, with_decisions(context.instance, agenda, guards), work)
+        agenda.keep(guards)
         requests = []
         if parcels and not is_under_way(context.instance, job.name, now=now):
             requests.append(_request(parcels, job.name, now))
-        return dg.SensorResult(
-            asset_events=begun, run_requests=requests, cursor=looked.model_dump_json()
-        )
+        return dg.SensorResult(asset_events=begun, run_requests=requests, cursor=agenda.to_cursor())
 
     return notice_sensor
 
 
-def choose(
-    instance: dg.DagsterInstance, guards: Sequence[Guard], cursor: str | None
-) -> tuple[list[Guard], Looked]:
-    """The guards that a tick looks at: something is new, or waits, or it is their turn.
-
-    One query tells what is new for all of them, so that a tick costs the same for a thousand.
-    """
-    before = _read(cursor)
-    if before is None:
-        before, touched = Looked(seen=newest_observation(instance)), frozenset[dg.AssetKey]()
-        seen = before.seen
-    else:
-        touched, seen = observed_since(instance, max(before.seen - OVERLAP, 0))
-    turn = before.turn % len(guards)
-    in_turn = {(turn + step) % len(guards) for step in range(min(EACH_TURN, len(guards)))}
-    chosen = [
-        guard
-        for place, guard in enumerate(guards)
-        if place in in_turn or guard.name in before.waiting or guard_key(guard) in touched
-    ]
-    return chosen, Looked(seen=max(seen, before.seen), turn=turn + EACH_TURN)
-
-
-def _read(cursor: str | None) -> Looked | None:
-    try:
-        return Looked.model_validate_json(cursor) if cursor else None
-    except ValueError:
-        return None
+def with_decisions(
+    instance: dg.DagsterInstance, agenda: Agenda, guards: Sequence[Guard]
+) -> list[Guard]:
+    """The guards with new decisions, with some that wait to be told, or whose time it is."""
+    if agenda.read is None:
+        agenda.read = newest_event(instance)
+        return list(guards)
+    news = news_since(instance, agenda.read)
+    agenda.read = news.read
+    return [each for each in guards if guard_key(each) in news.assets or agenda.is_due(each)]
 
 
 def is_under_way(instance: dg.DagsterInstance, job: str, *, now: datetime) -> bool:

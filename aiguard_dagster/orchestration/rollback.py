@@ -7,10 +7,12 @@ import dagster as dg
 
 from aiguard_dagster.adapters.dagster.history import decision_event, read_evaluations
 from aiguard_dagster.adapters.mlflow.intents import RollbackIntent, RollbackState, stored_intents
+from aiguard_dagster.adapters.mlflow.person_tags import pin_of
 from aiguard_dagster.adapters.mlflow.registry import ModelRegistry
 from aiguard_dagster.adapters.mlflow.rollback import roll_back
 from aiguard_dagster.core.decisions import GUARD, Decision, DecisionKind, Evidence
 from aiguard_dagster.core.spec import Action, Guard, OnInconclusive, Performance, Rule
+from aiguard_dagster.orchestration.answer_tags import standing
 from aiguard_dagster.orchestration.clock import Clock
 from aiguard_dagster.orchestration.hooks import with_service_told
 from aiguard_dagster.orchestration.keys import check_key, guard_key
@@ -138,8 +140,7 @@ def run_rollback(
     intent_id = f"{incident}@{at:%Y%m%dT%H%M%SZ}"
     known = written_intent(registry, intent_id)
     if known is None:
-        if champion != from_version:
-            reason = f"v{from_version} is no longer champion, v{champion} is: nothing was moved"
+        if (reason := overruled(registry, from_version, champion)) is not None:
             return decided(DecisionKind.SUPERSEDED, reason, {"champion": champion})
         reader = TableReader(
             guard=guard, tables=tables, partitions=partitions, instance=context.instance
@@ -155,11 +156,14 @@ def run_rollback(
         ended = stopped(guard, config, found, now=now)
         if ended is not None or found.candidate is None:
             kind, more = ended or (DecisionKind.REFUSE, {})
-            before = f"{config.reason}. " if kind is DecisionKind.PROPOSE else ""
+            asks = kind is DecisionKind.PROPOSE
+            tags = standing(registry.version(from_version), config.rule) if asks else {}
+            before = f"{config.reason}. " if asks else ""
             after = (
                 f". {owner_of(guard, config.rule)} decides" if kind is DecisionKind.REFUSE else ""
             )
-            return decided(kind, f"{before}{found.reason}{after}", {**found.evidence, **more})
+            facts = {**found.evidence, **more, **tags}
+            return decided(kind, f"{before}{found.reason}{after}", facts)
         known = RollbackIntent(
             id=intent_id,
             from_version=from_version,
@@ -184,7 +188,8 @@ def run_rollback(
                 moved["repredict"] = guard.rollback.repredict
             return decided(DecisionKind.ROLLBACK, reason, {**evidence, **moved})
         case state:
-            reason = f"a person moved the {registry.pointer} meanwhile: theirs stands ({state})"
+            found_out = overruled(registry, known.from_version, registry.champion())
+            reason = found_out or f"a person had the last word before: theirs stands ({state})"
             return decided(DecisionKind.SUPERSEDED, reason, evidence)
 
 
@@ -223,6 +228,16 @@ def stopped(
                     return ask
                 case OnInconclusive.HOLD:
                     return DecisionKind.REFUSE, {"then": Action.HOLD.value}
+
+
+def overruled(registry: ModelRegistry, version: str, champion: str | None) -> str | None:
+    """How a person has overruled a rollback from a version: moved on, or pinned it; None if not."""
+    if champion != version:
+        return f"v{version} is no longer champion, v{champion} is: nothing was moved"
+    pin = pin_of(registry.version(version))
+    if pin is None:
+        return None
+    return f"v{version} is pinned by {pin.who} ({pin.told}): nothing was moved"
 
 
 def written_intent(registry: ModelRegistry, intent_id: str) -> RollbackIntent | None:

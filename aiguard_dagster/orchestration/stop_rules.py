@@ -30,6 +30,7 @@ from aiguard_dagster.core.spec import Action, Guard, Mode
 from aiguard_dagster.core.verdicts import Window
 from aiguard_dagster.orchestration.after_rollback import Reach, follow_up
 from aiguard_dagster.orchestration.agenda import Agenda
+from aiguard_dagster.orchestration.answer_tags import AnswerTags
 from aiguard_dagster.orchestration.clock import Clock
 from aiguard_dagster.orchestration.hold_gate import can_hold, hold_events
 from aiguard_dagster.orchestration.keys import check_key, guard_key, hold_key, table_key
@@ -74,12 +75,17 @@ def build_stop_rule_sensor(
         events: list[dg.AssetObservation | dg.AssetCheckEvaluation] = []
         requests: list[dg.RunRequest] = []
         agenda = Agenda.from_cursor(context.cursor, now=clock())
+        tags = AnswerTags(
+            registry_of=lambda guard: getattr(context.resources, keys.mlflow).registry(guard),
+            warn=context.log.warning,
+        )
 
         def work(guard: Guard) -> None:
             looked = look(
                 context.instance,
                 guard,
                 now=agenda.now,
+                tags=tags,
                 upstream=upstreams[guard.name],
                 reach=Reach(
                     partitions=partitions[guard.name],
@@ -161,12 +167,13 @@ def look(
     guard: Guard,
     *,
     now: datetime,
+    tags: AnswerTags | None = None,
     upstream: Sequence[UpstreamAsset] = (),
     reach: Reach | None = None,
 ) -> Look:
     """Decide for one guard, and find out when it needs a look again."""
     seen = with_troubles(instance, read_situation(instance, guard, now=now), upstream)
-    decided, requests = step(instance, seen)
+    decided, requests = step(instance, seen, tags=tags)
     checks = []
     if reach is not None:
         followed, runs = what_follows(instance, seen.with_decisions(decided), reach)
@@ -218,11 +225,13 @@ def with_troubles(
 
 
 def step(
-    instance: dg.DagsterInstance, seen: Situation
+    instance: dg.DagsterInstance, seen: Situation, *, tags: AnswerTags | None = None
 ) -> tuple[list[Decision], list[dg.RunRequest]]:
     """The decisions that are new for one guard, and the rollback runs that are wanted."""
     guard, history, decisions = seen.guard, seen.points, seen.decisions
-    decided = list(news_of(seen))
+    answered = tags.answers(guard, decisions, now=seen.now) if tags else []
+    new = news_of(seen.with_decisions(answered))
+    decided = [*answered, *(tags.stamped(guard, new) if tags else new)]
     requests = []
     for request in open_requests([*decisions, *decided]):
         if not still_wanted(guard, request, history):

@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aiguard_dagster.core.decide import decide
-from aiguard_dagster.core.decisions import Decision, DecisionKind, open_requests, phase
+from aiguard_dagster.core.decisions import (
+    Decision,
+    DecisionKind,
+    open_requests,
+    phase,
+    proposal_id,
+    proposals,
+)
 from aiguard_dagster.core.incidents import find_incidents
 from aiguard_dagster.core.lifecycle import Patience, Phase, episodes, last_conclusive
 from aiguard_dagster.core.spec import Action, Decide, Mode, Rollback
@@ -361,3 +368,29 @@ def test_what_an_unanswered_proposal_to_hold_leads_to_is_never_a_rollback():
     (proposal,) = after((), stale, guard)
     new = after([proposal], stale, guard, hours=5)
     assert [d.kind for d in new] == [EXPIRE, HOLD]
+
+
+def test_an_answer_that_came_second_changes_nothing_about_where_a_rule_stands():
+    decisions = asked()
+    first, second = (answer(decisions[-1], kind) for kind in (REJECT, APPROVE))
+    found = episodes(BAD["mae"], Patience(grace=3 * DAY))
+    newest = last_conclusive(BAD["mae"])
+    assert phase(found, newest, "mae", [*decisions, first, second]) is Phase.COOLING
+    assert phase(found, newest, "mae", [*decisions, second, first]) is Phase.ACTING
+
+
+def test_a_hold_and_a_rollback_asked_for_at_once_are_two_proposals():
+    request, rollback = asked()
+    hold = replace(rollback, rule="drift", evidence={**rollback.evidence, "action": "hold"})
+    assert open_requests([request, hold]) == [request]
+    both = [request, hold, rollback]
+    assert open_requests(both) == []
+    assert len(proposals(both)) == 2
+    assert proposals([*both, answer(hold, REJECT)])[proposal_id(rollback)][1] is None
+
+
+def test_a_hold_that_a_person_approved_says_who_did():
+    _, rollback = asked()
+    hold = replace(rollback, evidence={**rollback.evidence, "action": "hold"})
+    new = after([*asked()[:1], hold, answer(hold, APPROVE)])
+    assert [d.reason for d in new if d.kind is HOLD] == ["approved by ada: I looked"]

@@ -44,18 +44,84 @@ def test_a_limit_is_said_in_its_own_terms(rule, told):
     assert told in explain(guard_of(rule))
 
 
+BACK = "put the last known good version back"
+ALONE = "It rolls back at most 3 times in 30 days without being told to"
+
+
 @pytest.mark.parametrize(
-    ("mode", "told"),
+    ("mode", "more", "told", "untold"),
     [
-        ("observe", "team:ml is told that the guard would roll the model back, and decides"),
-        ("propose", "team:ml is told that the guard would roll the model back, and decides"),
-        ("enforce", "the guard puts the last known good version back"),
+        ("observe", {}, f"team:ml is told that the guard would {BACK}, and decides", "to answer"),
+        (
+            "propose",
+            {},
+            (
+                f"team:ml is asked whether to {BACK}, unless that would do worse, and has 4 hours"
+                " to answer; without an answer, nothing is done"
+            ),
+            ALONE,
+        ),
+        ("propose", {"decide": {"otherwise": "hold"}}, "the predictions are held back", ALONE),
+        ("propose", {"decide": {"otherwise": "rollback"}}, "without an answer, it goes ahead", "?"),
+        ("propose", {"decide": {"otherwise": "rollback"}}, ALONE, "?"),
+        ("enforce", {}, "the guard puts the last known good version back", "?"),
+        ("enforce", {}, "If nobody can tell which does better, team:ml is asked", "?"),
+        ("enforce", {"rollback": {"on_inconclusive": "go"}}, "it goes ahead", "4 hours"),
+        ("enforce", {"rollback": {"on_inconclusive": "hold"}}, "are held back", "4 hours"),
+        (
+            "enforce",
+            {"rollback": {"to": {"alias": "safe"}}},
+            "the version with the alias safe",
+            "?",
+        ),
+        ("enforce", {"rollback": {"to": {"version": "3"}}}, "puts version 3 back", "?"),
+        ("enforce", {"rollback": {"at_most": 1, "per": "7d"}}, "at most once in 7 days", "?"),
+        (
+            "enforce",
+            {"rollback": {"repredict": "since_incident", "confirm_within": "6h"}},
+            (
+                "the predictions since the incident are made again with the version put back, and"
+                " the owner is told if new predictions do not carry that version within 6 hours"
+            ),
+            "?",
+        ),
+        ("enforce", {"initial_delay": "2d"}, "do not count for 2 days", "?"),
+        ("enforce", {"recovery_window": "21d"}, "has not ended within 21 days is structural", "?"),
     ],
 )
-def test_only_an_enforcing_guard_acts(mode, told):
+def test_what_each_mode_and_policy_leads_to_is_said(mode, more, told, untold):
     rule = {"signal": MAE, "limit": 3, "action": "rollback"}
 
-    assert told in explain(guard_of(rule, mode=mode))
+    text = explain(guard_of(rule, mode=mode, **more))
+
+    assert told in text
+    assert untold not in text
+
+
+@pytest.mark.parametrize(
+    ("mode", "more", "told"),
+    [
+        ("observe", {}, "team:ml is told that the guard would hold the predictions back"),
+        (
+            "propose",
+            {"decide": {"within": "8h", "otherwise": "rollback"}},
+            (
+                "team:ml is asked whether to hold the predictions back, and has 8 hours to answer;"
+                " without an answer, the predictions are held back"
+            ),
+        ),
+        ("enforce", {}, "until it is right again or a person releases them"),
+    ],
+)
+def test_a_hold_is_said_in_each_mode(mode, more, told):
+    assert told in explain(guard_of({"signal": FRESH, "action": "hold"}, mode=mode, **more))
+
+
+def test_when_a_breach_is_over_is_said_where_it_takes_time():
+    rule = {"signal": FRESH, "resolve_after": "6h"}
+
+    assert "It is over once it has been right for 6 hours." in explain(guard_of(rule))
+    assert "It is over" not in explain(guard_of({"signal": FRESH}))
 
 
 def test_shares_are_not_rounded_up_to_all_and_none_is_left_out():
@@ -81,3 +147,4 @@ def test_a_guard_without_a_model_says_nothing_of_actions_on_it():
 
     assert "guards data only" in text
     assert "action on the model" not in text
+    assert "structural" not in text

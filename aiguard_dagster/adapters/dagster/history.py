@@ -188,8 +188,28 @@ def _events(instance: dg.DagsterInstance) -> SqlEventLogStorage:
     return storage
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredDecision:
+    """One decision from the event log.
+
+    Attributes:
+        decision: The decision.
+        written: When it was written, by the clock of whoever wrote it.
+    """
+
+    decision: Decision
+    written: datetime
+
+
 def read_decisions(instance: dg.DagsterInstance, guard_key: dg.AssetKey) -> tuple[Decision, ...]:
     """All decisions of one guard, oldest write first."""
+    return tuple(stored.decision for stored in stored_decisions(instance, guard_key))
+
+
+def stored_decisions(
+    instance: dg.DagsterInstance, guard_key: dg.AssetKey
+) -> tuple[StoredDecision, ...]:
+    """All decisions of one guard with when they were written, oldest write first."""
     found = []
     cursor = None
     while True:
@@ -198,27 +218,11 @@ def read_decisions(instance: dg.DagsterInstance, guard_key: dg.AssetKey) -> tupl
             event = record.asset_observation
             decision = decision_from_metadata(plain(event.metadata)) if event else None
             if decision:
-                found.append(decision)
+                written = datetime.fromtimestamp(record.timestamp, tz=UTC)
+                found.append(StoredDecision(decision=decision, written=written))
         if not page.has_more:
             return tuple(found)
         cursor = page.cursor
-
-
-def newest_observation(instance: dg.DagsterInstance) -> int:
-    """The place of the newest observation of any asset; 0 without one."""
-    wanted = dg.EventRecordsFilter(DagsterEventType.ASSET_OBSERVATION)
-    newest = instance.event_log_storage.get_event_records(wanted, limit=1, ascending=False)
-    return newest[0].storage_id if newest else 0
-
-
-def observed_since(
-    instance: dg.DagsterInstance, place: int, *, most: int = MOST_EVALUATIONS
-) -> tuple[frozenset[dg.AssetKey], int]:
-    """The assets with an observation after a place, and the place of the last one that was read."""
-    wanted = dg.EventRecordsFilter(DagsterEventType.ASSET_OBSERVATION, after_cursor=place)
-    records = instance.event_log_storage.get_event_records(wanted, limit=most, ascending=True)
-    keys = frozenset(record.asset_key for record in records if record.asset_key)
-    return keys, records[-1].storage_id if records else place
 
 
 def decision_event(guard_key: dg.AssetKey, decision: Decision) -> dg.AssetObservation:

@@ -4,14 +4,70 @@ It bars the version itself, for every alias and stage, and a copy of it as well:
 same faults. This is the one record that is read whichever version it was written for.
 """
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from pydantic import JsonValue
 
-from aiguard_dagster.adapters.mlflow.tags import Version, parse_tag, tag_key
+from aiguard_dagster.adapters.mlflow.tags import Version, parse_tag, tag_key, unreadable
 from aiguard_dagster.core.champions import as_utc
 
 QUARANTINE = tag_key("quarantine")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lifted:
+    """Who freed a version, why and when."""
+
+    by: str
+    why: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuarantineRecord:
+    """A version's quarantine, as its tag has it.
+
+    Attributes:
+        reason: Why it was barred.
+        by: Who barred it.
+        at: Since when, ISO 8601.
+        lifted: How it ended; None while it lasts.
+    """
+
+    reason: str
+    by: str
+    at: str
+    lifted: Lifted | None
+
+
+def quarantine_record(version: Version) -> QuarantineRecord | None:
+    """The newest quarantine of a version; None where it never was in one.
+
+    Raises:
+        ActionError: Somebody edited the tag and it is no record any more.
+    """
+    record = parse_tag(version, QUARANTINE)
+    if record is None:
+        return None
+    ended = record.get("lifted")
+    try:
+        lifted = None if ended is None else _lifted(ended)
+    except (KeyError, TypeError, ValueError):
+        raise unreadable(version, QUARANTINE) from None
+    return QuarantineRecord(
+        reason=str(record.get("reason")),
+        by=str(record.get("by")),
+        at=str(record.get("at")),
+        lifted=lifted,
+    )
+
+
+def _lifted(record: JsonValue) -> Lifted:
+    if not isinstance(record, dict):
+        raise TypeError
+    at = as_utc(datetime.fromisoformat(str(record["at"])))
+    return Lifted(by=str(record["by"]), why=str(record["why"]), at=at)
 
 
 def is_barred(version: Version) -> bool:

@@ -16,6 +16,7 @@ from aiguard_dagster.adapters.mlflow.intents import (
     state_key,
     stored_intents,
 )
+from aiguard_dagster.adapters.mlflow.person_tags import pin_of
 from aiguard_dagster.adapters.mlflow.registry import FOUND, ModelRegistry
 from aiguard_dagster.core.champions import UNKNOWN
 from aiguard_dagster.core.errors import ActionError
@@ -53,7 +54,8 @@ def roll_back(
         on_step: Called with ``before NAME`` and ``after NAME`` around each of ``STEPS``.
 
     Returns:
-        ``DONE``, or ``SUPERSEDED`` when a person has moved the pointer elsewhere meanwhile.
+        ``DONE``, or ``SUPERSEDED`` when a person has moved the pointer elsewhere meanwhile, or has
+        pinned the version that it should leave.
 
     Raises:
         ActionError: The target does not exist or is in quarantine, the id was used for another
@@ -80,8 +82,11 @@ def roll_back(
         return stored.state
 
     with step("move"):
+        pinned = pin_of(registry.version(intent.from_version)) is not None
         champion = registry.champion()
         if champion == intent.from_version and stored.state is RollbackState.INTENT:
+            if pinned:
+                return _supersede(registry, intent, champion)
             registry.require_fit(intent.to_version)
             registry.point_to(intent.to_version)
         elif champion != intent.to_version:

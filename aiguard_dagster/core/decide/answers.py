@@ -5,7 +5,7 @@ from datetime import datetime
 from aiguard_dagster.core.decide.situation import Situation
 from aiguard_dagster.core.decisions import GUARD, Decision, DecisionKind, proposals, request_id
 from aiguard_dagster.core.durations import format_duration
-from aiguard_dagster.core.spec import Action
+from aiguard_dagster.core.spec import Action, Guard
 
 GRANTS = frozenset({DecisionKind.APPROVE, DecisionKind.EXPIRE})
 
@@ -31,6 +31,12 @@ def granted(proposal: Decision, answer: Decision) -> Action:
     return Action.NOTIFY
 
 
+def otherwise_of(guard: Guard, proposal: Decision) -> Action:
+    """What happens without an answer; a proposal to hold never turns into a rollback."""
+    action, otherwise = Action(str(proposal.evidence["action"])), guard.decide.otherwise
+    return action if otherwise is Action.ROLLBACK else otherwise
+
+
 def _over(seen: Situation, proposal: Decision) -> Decision | None:
     """There is nothing left to decide once the breach is over."""
     breach = seen.breach_at(proposal.rule, proposal.at)
@@ -48,10 +54,7 @@ def _over(seen: Situation, proposal: Decision) -> Decision | None:
 def _expired(seen: Situation, proposal: Decision) -> Decision | None:
     if seen.now < datetime.fromisoformat(str(proposal.evidence["deadline"])):
         return None
-    policy, action = seen.guard.decide, str(proposal.evidence["action"])
-    otherwise = policy.otherwise
-    if otherwise is Action.ROLLBACK and action != Action.ROLLBACK:
-        otherwise = Action(action)  # A proposal to hold never turns into a rollback.
+    policy, otherwise = seen.guard.decide, otherwise_of(seen.guard, proposal)
     owner = next((seen.guard.owner_of(r) for r in seen.guard.rules if r.name == proposal.rule), "")
     told = "nothing was done" if otherwise is Action.NOTIFY else f"otherwise: {otherwise}"
     return Decision(

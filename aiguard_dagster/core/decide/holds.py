@@ -157,7 +157,8 @@ def _by_answer(seen: Situation) -> list[Span]:
     for grant in grants:
         breach = seen.breach_at(grant.rule, grant.at)
         if breach is not None:
-            asked.append(_span(grant.at, breach.ended, grant.reason, grant.rule))
+            by = "" if grant.actor == GUARD else f"approved by {grant.actor}: "
+            asked.append(_span(grant.at, breach.ended, f"{by}{grant.reason}", grant.rule))
     return asked
 
 

@@ -16,6 +16,7 @@ from aiguard_dagster.core.spec.limits import (
 )
 from aiguard_dagster.core.spec.names import ALIAS_PATTERN, NAME_PATTERN
 from aiguard_dagster.core.spec.places import kinds_of, locate
+from aiguard_dagster.core.spec.policy import VERSION_PATTERN
 from aiguard_dagster.core.spec.signals import IMPORT_PATTERN, Signal
 from aiguard_dagster.core.spec.sources import Source
 from aiguard_dagster.core.spec.table import ASSET_PATTERN
@@ -40,6 +41,7 @@ PATTERNS = {
     ALIAS_PATTERN: ("is no alias", "letters, digits, underscores and hyphens only."),
     ASSET_PATTERN: ("is no asset key", "join its parts with /, such as bikes/hourly_features."),
     IMPORT_PATTERN: ("is no import path", "write package.module:Name."),
+    VERSION_PATTERN: ("is no version of a model", "write its number, such as 3."),
 }
 WANTED = {
     "string": ("text", "write text, in quotes if it looks like a number."),

@@ -4,13 +4,13 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema, model_validator
 
 from aiguard_dagster.core.durations import PositiveDuration
 from aiguard_dagster.core.spec.base import Spec
 from aiguard_dagster.core.spec.names import Action, Alias
 from aiguard_dagster.core.spec.signals.base import ImportPath
-from aiguard_dagster.core.words import with_hint
+from aiguard_dagster.core.words import shown, with_hint
 
 
 class Decide(Spec):
@@ -23,14 +23,27 @@ class Decide(Spec):
     ``rollback`` goes ahead as if approved."""
 
 
+VERSION_PATTERN = r"^[1-9][0-9]*$"
+VersionNumber = Annotated[
+    str,
+    Field(pattern=VERSION_PATTERN, coerce_numbers_to_str=True),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 1},
+                {"type": "string", "pattern": VERSION_PATTERN},
+            ]
+        }
+    ),
+]
+
+
 class Target(Spec):
     """A fixed place to roll back to."""
 
     alias: Alias | None = None
     """The version that bears this alias."""
-    version: Annotated[str, Field(pattern=r"^[1-9][0-9]*$", coerce_numbers_to_str=True)] | None = (
-        None
-    )
+    version: VersionNumber | None = None
     """This version."""
 
     @model_validator(mode="after")
@@ -39,6 +52,26 @@ class Target(Spec):
             what = "a rollback goes to one place"
             raise ValueError(with_hint(what, "give alias or version, one of them."))
         return self
+
+
+def _form(value: object) -> str:
+    """Which form a place to roll back to has."""
+    return "place" if isinstance(value, dict | Target) else "word"
+
+
+def _known(value: object) -> object:
+    if value != "last_known_good":
+        what = f"{shown(value)} is no place to go back to"
+        hint = "write last_known_good, {alias: NAME} or {version: NUMBER}."
+        raise ValueError(with_hint(what, hint))
+    return value
+
+
+Destination = Annotated[
+    Annotated[Literal["last_known_good"], BeforeValidator(_known), Tag("word")]
+    | Annotated[Target, Tag("place")],
+    Discriminator(_form),
+]
 
 
 class OnInconclusive(StrEnum):
@@ -70,7 +103,7 @@ class Tell(Spec):
 class Rollback(Spec):
     """Where a rollback goes, what it needs to know, and what follows it."""
 
-    to: Literal["last_known_good"] | Target = "last_known_good"
+    to: Destination = "last_known_good"
     """``last_known_good`` is the newest earlier champion that served without a lasting breach."""
     on_inconclusive: OnInconclusive = OnInconclusive.ASK
     """``ask`` the owner, ``go`` ahead, or ``hold`` the predictions back."""

@@ -100,6 +100,13 @@ def _recovery(guard: Guard) -> Iterator[Found]:
     acting = [rule for rule in guard.rules if rule.action is Action.ROLLBACK]
     if not acting and "rollback" in guard.model_fields_set:
         yield ("rollback", "no rule asks for a rollback", "take it out, or give a rule the action.")
+    if not acting and guard.decide.otherwise is Action.ROLLBACK:
+        yield ("decide.otherwise", "no rule asks for a rollback", "choose notify or hold.")
+    if guard.model is None:
+        for key in ("initial_delay", "recovery_window"):
+            if key in guard.model_fields_set:
+                what = "it counts from when a champion took over, and the guard has no model"
+                yield (key, what, "take it out, or add model: {name: ...} to the guard.")
     yield from _rollback(guard)
     for rule in acting:
         if guard.recovery_window is not None and guard.recovery_window < rule.takes:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from aiguard_dagster.adapters.mlflow.person_tags import PIN
 from aiguard_dagster.adapters.mlflow.rollback import (
     STEPS,
     RollbackState,
@@ -129,6 +130,41 @@ def test_a_person_who_moves_the_pointer_elsewhere_after_a_crash_wins(registry, p
     assert registry.champion() == "1"
     assert roll_back(registry, an_intent()) is ended
     assert pending_intents(registry) == ()
+
+
+@pytest.mark.parametrize(
+    ("point", "end"),
+    [
+        ("before intent", RollbackState.SUPERSEDED),
+        ("after intent", RollbackState.SUPERSEDED),
+        ("after move", RollbackState.DONE),
+        ("after done", RollbackState.DONE),
+    ],
+)
+def test_a_pin_on_the_champion_wins_until_the_pointer_has_moved(everywhere, point, end):
+    def pin():
+        everywhere.client.set_model_version_tag(everywhere.name, "3", PIN, "ann: an audit runs")
+
+    assert roll_back(everywhere, an_intent(), on_step=do_at(point, pin)) is end
+    done = end is RollbackState.DONE
+    assert everywhere.champion() == ("2" if done else "3")
+    assert everywhere.is_quarantined("3") is done
+    assert roll_back(everywhere, an_intent()) is end
+    assert pending_intents(everywhere) == ()
+
+
+def test_a_pin_that_comes_between_a_crash_and_the_next_run_wins_unless_it_had_moved(registry):
+    crash(registry, "after intent")
+    registry.client.set_model_version_tag(registry.name, "3", PIN, "ann: an audit runs")
+    assert roll_back(registry, an_intent()) is RollbackState.SUPERSEDED
+    assert registry.champion() == "3"
+
+
+def test_a_rollback_that_had_moved_is_finished_though_its_old_version_was_pinned(registry):
+    crash(registry, "after move")
+    registry.client.set_model_version_tag(registry.name, "3", PIN, "ann: an audit runs")
+    assert roll_back(registry, an_intent()) is RollbackState.DONE
+    assert_rolled_back(registry)
 
 
 @pytest.mark.parametrize("point", ["after verify", "after quarantine", "after record"])

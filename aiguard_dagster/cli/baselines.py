@@ -1,6 +1,5 @@
-"""``aiguard``: what a person asks of a guard from the command line."""
+"""``aiguard baseline`` and ``calibrate``: what a version was accepted on, and its limits."""
 
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,53 +7,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from aiguard_dagster.adapters.guard_files import load_guards, read_guards
-from aiguard_dagster.core.errors import AIGuardError, SpecError
-from aiguard_dagster.core.explain import explain as explain_guard
+from aiguard_dagster.cli.shared import TRACKING_URI, only_guard
+from aiguard_dagster.core.errors import AIGuardError
 from aiguard_dagster.core.spec import Guard
-from aiguard_dagster.core.spec.json_schema import guard_schema
 from aiguard_dagster.core.words import did_you_mean, with_hint
 
 if TYPE_CHECKING:
     import polars as pl
 
-PATHS = click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
-PATH = click.argument("path", type=click.Path(path_type=Path))
-
 
 @click.group()
-@click.version_option(package_name="aiguard-dagster")
-def main() -> None:
-    """Guards for models in production: limits set before launch, a rollback only when it helps."""
-
-
-@main.command()
-@PATHS
-def validate(paths: tuple[Path, ...]) -> None:
-    """Check guard files, or folders of them, together; every problem is told."""
-    found = read_guards(paths)
-    for guard, file in found.guards:
-        rules = "1 rule" if len(guard.rules) == 1 else f"{len(guard.rules)} rules"
-        click.echo(f"{file}: {guard.name}: {rules}, {guard.mode}")
-    if found.problems:
-        click.echo(str(SpecError(found.problems)), err=True)
-        sys.exit(1)
-
-
-@main.command()
-def schema() -> None:
-    """Print the JSON Schema of guard files, for editors."""
-    click.echo(json.dumps(guard_schema(), indent=2))
-
-
-@main.command()
-@PATH
-def explain(path: Path) -> None:
-    """Say in sentences what is watched, which limit, how long, who decides, what happens."""
-    click.echo("\n\n".join(explain_guard(guard) for guard in _load(path)))
-
-
-@main.group()
 def baseline() -> None:
     """What a model version was accepted on."""
 
@@ -70,20 +32,14 @@ def baseline() -> None:
     help="Parquet or CSV that the version was accepted on; once for each table of the guard."
     " Without TABLE= it is the guard's first table. Traces need none.",
 )
-@click.option(
-    "--tracking-uri",
-    envvar="MLFLOW_TRACKING_URI",
-    show_envvar=True,
-    required=True,
-    help="Where MLflow is: http://… or sqlite:///….",
-)
+@TRACKING_URI
 def record(guard_file: Path, model_version: str, data: tuple[str, ...], tracking_uri: str) -> None:
     """Record the baseline of a model version in MLflow."""
     from polars.exceptions import PolarsError
 
     from aiguard_dagster.orchestration.baseline import record_baseline
 
-    guard = _only(guard_file)
+    guard = only_guard(guard_file)
     tables = _tables(guard, data)
     try:
         found = record_baseline(
@@ -95,18 +51,12 @@ def record(guard_file: Path, model_version: str, data: tuple[str, ...], tracking
     click.echo(f"{found.model} v{found.version}: baseline of {found.guard} recorded. {metrics}")
 
 
-@main.command()
+@click.command()
 @click.argument("guard_file", type=click.Path(path_type=Path))
 @click.option(
     "--model-version", help="The version whose baseline is meant; the champion's if not given."
 )
-@click.option(
-    "--tracking-uri",
-    envvar="MLFLOW_TRACKING_URI",
-    show_envvar=True,
-    required=True,
-    help="Where MLflow is: http://… or sqlite:///….",
-)
+@TRACKING_URI
 @click.option(
     "--plot",
     type=click.Path(path_type=Path, file_okay=False),
@@ -120,7 +70,7 @@ def calibrate(
     from aiguard_dagster.report.calibration import plots, report
     from aiguard_dagster.signals.calibrated import calibrate_guard
 
-    guard = _only(guard_file)
+    guard = only_guard(guard_file)
     try:
         accepted = baseline_of(guard, tracking_uri=tracking_uri, version=model_version)
         found = calibrate_guard(guard, accepted)
@@ -134,24 +84,6 @@ def calibrate(
             file.write_text(drawing, encoding="utf-8")
             click.echo(f"drawn: {file}")
     if any(each.problem for each in found):
-        sys.exit(1)
-
-
-def _only(path: Path) -> Guard:
-    """The one guard of a file."""
-    guards = _load(path)
-    if len(guards) != 1:
-        msg = f"{path} holds {len(guards)} guards\n\nHint: name the file of one."
-        raise click.ClickException(msg)
-    return guards[0]
-
-
-def _load(path: Path) -> tuple[Guard, ...]:
-    """The guards of a path; when there are problems, tell them and end."""
-    try:
-        return load_guards(path)
-    except SpecError as error:
-        click.echo(str(error), err=True)
         sys.exit(1)
 
 
