@@ -10,6 +10,8 @@
 | resolved | ``resolve`` |
 
 Nobody hears of an ``approve``, nor of an ``expire`` that leads to an action: the action is told.
+Nor of a ``lift``, which a person did who knows of it, nor of what follows a rollback as it should:
+``repredict`` and ``confirm``; where they do not, there is an ``escalate``.
 """
 
 from dataclasses import dataclass, replace

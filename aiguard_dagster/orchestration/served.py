@@ -7,7 +7,6 @@ import dagster as dg
 
 from aiguard_dagster.adapters.dagster.history import materialized
 from aiguard_dagster.adapters.mlflow.registry import ModelRegistry
-from aiguard_dagster.adapters.mlflow.traces import Asked, TraceBook, logged_model_of
 from aiguard_dagster.core.errors import MeasurementError
 from aiguard_dagster.core.serving import Served
 from aiguard_dagster.core.spec import Guard
@@ -15,8 +14,6 @@ from aiguard_dagster.core.spec.sources import TraceSource
 from aiguard_dagster.orchestration.keys import profile_key, table_key
 from aiguard_dagster.orchestration.partitions import Partitions, window_of
 from aiguard_dagster.orchestration.resources import VERSIONS, ProfileStore
-from aiguard_dagster.orchestration.traced import last_whole
-from aiguard_dagster.stats.profile import UNKNOWN_VERSION
 
 PAGE = 500
 MOST_BUCKETS = 200
@@ -123,6 +120,10 @@ def served_traces(
         MeasurementError: There is no such experiment, or a version is of no logged model.
         ActionError: MLflow does not answer, or not in time.
     """
+    from aiguard_dagster.adapters.mlflow.traces import Asked, TraceBook, logged_model_of
+    from aiguard_dagster.orchestration.traced import last_whole
+    from aiguard_dagster.stats.profile import UNKNOWN_VERSION
+
     end = last_whole(source, now)
     start = max(last_whole(source, after), end - MOST_BUCKETS * source.every)
     if start >= end:

@@ -80,8 +80,8 @@ ALONE = "It rolls back at most 3 times in 30 days without being told to"
             "enforce",
             {"rollback": {"repredict": "since_incident", "confirm_within": "6h"}},
             (
-                "the predictions since the incident are made again with the version put back, and"
-                " the owner is told if new predictions do not carry that version within 6 hours"
+                "If 6 hours after a rollback new predictions do not carry the restored version,"
+                " team:ml is told"
             ),
             "?",
         ),
