@@ -152,7 +152,7 @@ def _of_candidate(
         found = Preflight(finding=finding, reason=reason, evidence={})
     return replace(
         found,
-        reason=f"v{version} {candidate.why}. {found.reason}",
+        reason=f"{found.reason}. v{version} {candidate.why}",
         evidence={"champion": asked.champion, "candidate": version, **found.evidence},
         candidate=version,
     )

@@ -79,7 +79,8 @@ def test_a_worse_candidate_does_not_make_way_for_an_older_one(new_project):
     assert outcomes(project) == ["refuse"]
     refusal = project.last("refuse")
     assert refusal.evidence["candidate"] == "1"
-    assert refusal.reason.endswith("going back would be worse. team:demand decides")
+    assert "going back would be worse. v1 is unproven" in refusal.reason
+    assert refusal.reason.endswith(". team:demand decides")
     assert "v3" not in refusal.reason
 
 
