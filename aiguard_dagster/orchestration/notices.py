@@ -26,8 +26,8 @@ from aiguard_dagster.orchestration.ticks import for_each_guard
 
 EACH_TURN = 50
 """Guards that a tick looks at whatever it knows of them, one after the other."""
-OVERLAP = 1_000
-"""Places read once more: of two writers, the later place may become visible first."""
+MOST_WAITING = 300
+"""Guards with something new or unsettled that one tick looks at; the next one goes on."""
 LAST_IN_QUEUE = {"dagster/priority": "-1"}
 UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
@@ -82,7 +82,7 @@ def build_notice_sensor(
         parcels: list[Parcel] = []
 
         def work(guard: Guard) -> None:
-            looked.waiting.append(guard.name)
+            looked.waiting = [*dict.fromkeys((*looked.waiting, guard.name))]
             box = read_box(context.instance, guard, now=now)
             if box.is_new:
                 begun.append(ledger_event(notices_key(guard), box.ledger))
@@ -108,20 +108,18 @@ def choose(
 
     One query tells what is new for all of them, so that a tick costs the same for a thousand.
     """
-    before = _read(cursor)
+    before, touched = _read(cursor), frozenset[dg.AssetKey]()
     if before is None:
-        before, touched = Looked(seen=newest_observation(instance)), frozenset[dg.AssetKey]()
-        seen = before.seen
+        before = Looked(seen=newest_observation(instance))
     else:
-        touched, seen = observed_since(instance, max(before.seen - OVERLAP, 0))
+        touched, before.seen = observed_since(instance, before.seen)
+    new = [guard.name for guard in guards if guard_key(guard) in touched]
+    queue = [*dict.fromkeys((*before.waiting, *new))]
     turn = before.turn % len(guards)
     in_turn = {(turn + step) % len(guards) for step in range(min(EACH_TURN, len(guards)))}
-    chosen = [
-        guard
-        for place, guard in enumerate(guards)
-        if place in in_turn or guard.name in before.waiting or guard_key(guard) in touched
-    ]
-    return chosen, Looked(seen=max(seen, before.seen), turn=turn + EACH_TURN)
+    wanted = {*queue[:MOST_WAITING], *(guards[place].name for place in in_turn)}
+    chosen = [guard for guard in guards if guard.name in wanted]
+    return chosen, Looked(seen=before.seen, turn=turn + EACH_TURN, waiting=queue[MOST_WAITING:])
 
 
 def _read(cursor: str | None) -> Looked | None:
