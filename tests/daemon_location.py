@@ -7,13 +7,7 @@ from pathlib import Path
 import dagster as dg
 import polars as pl
 
-from aiguard_dagster import (
-    Guard,
-    MLflowResource,
-    NotifierResource,
-    ProfileStore,
-    build_guard_definitions,
-)
+from aiguard_dagster import Guard, MLflowResource, ProfileStore, build_guard_definitions
 
 STATE = Path(os.environ["AIGUARD_TEST_STATE"])
 URI = f"sqlite:///{STATE / 'mlflow.db'}"
@@ -108,7 +102,6 @@ defs = build_guard_definitions(
     ),
     mlflow=MLflowResource(tracking_uri=URI),
     profiles=ProfileStore(path=str(STATE / "profiles")),
-    notifier=NotifierResource(variables={"*": "AIGUARD_TEST_ALERTS"}),
     clock=lambda: LAST,
     minimum_interval_seconds=1,
 )

@@ -15,12 +15,10 @@ import pytest
 
 from deploy.postgres import DEPLOY
 from tests.mlflow_server import free_port, mlflow_at
-from tests.webhook_server import service
 
 ROOT = Path(__file__).resolve().parents[1]
 PATIENCE_S = 300
-MOVED = "Acted: demand v2 → v1"
-SENSORS = ("aiguard_deltas", "aiguard_stop_rules", "aiguard_notices")
+SENSORS = ("aiguard_deltas", "aiguard_stop_rules")
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::UserWarning")]
 
@@ -172,15 +170,8 @@ def write_stations(folder):
     hours.vstack(hours[:1]).write_parquet(folder / f"stations/{day:%Y-%m-%d}.parquet")
 
 
-@pytest.fixture
-def alerts(monkeypatch):
-    with service().up() as up:
-        monkeypatch.setenv("AIGUARD_TEST_ALERTS", up.url())
-        yield up
-
-
-def test_the_daemon_takes_a_lasting_breach_to_the_moved_alias(state, alerts):
-    """It tells of it, and checks, by a schedule, an asset that Dagster does not materialise."""
+def test_the_daemon_takes_a_lasting_breach_to_the_moved_alias(state):
+    """And it checks, by a schedule, an asset that Dagster does not materialise."""
     import dagster as dg
 
     uri = f"sqlite:///{state / 'mlflow.db'}"
@@ -215,7 +206,6 @@ def test_the_daemon_takes_a_lasting_breach_to_the_moved_alias(state, alerts):
                     lambda: "rollback" in [d.kind for d in read_decisions(instance, key)],
                     "the rollback is on record",
                 )
-                wait_until(lambda: MOVED in alerts.titles, "the owner is told")
                 checks = {
                     name: dg.AssetCheckKey(dg.AssetKey("stations"), f"weather__{name}")
                     for name in ("full", "unique")
@@ -241,7 +231,6 @@ def test_the_daemon_takes_a_lasting_breach_to_the_moved_alias(state, alerts):
     }
     assert {run.tags["dagster/partition"] for run in runs} == {"2026-01-10"}
     assert kinds.count("rollback") == 1
-    assert [alerts.titles.count(title) for title in set(alerts.titles)] == [1] * len(alerts.titles)
     assert registry.is_quarantined("2")
     assert [reign.version for reign in registry.reigns()] == ["1", "2", "1"]
 

@@ -1,7 +1,9 @@
 """Messages over real HTTP, to services that take them, refuse, hang or are gone."""
 
+import json
 import re
 import socketserver
+import subprocess
 import sys
 import threading
 import time
@@ -12,7 +14,7 @@ from typing import ClassVar
 import pytest
 
 from aiguard_dagster.adapters.apart import run_apart
-from aiguard_dagster.adapters.notifier import deliver
+from aiguard_dagster.adapters.notifier import PROGRAM, deliver
 from aiguard_dagster.core.messages import Heading, Message
 from tests.webhook_server import service
 
@@ -127,8 +129,6 @@ def test_of_several_addresses_only_those_that_have_not_taken_it_are_told_again(s
 
 def test_neither_arguments_nor_output_hold_the_address(server, monkeypatch, capfd, caplog):
     """Other users of a machine see arguments; logs are kept for years."""
-    import subprocess
-
     seen = []
     real = subprocess.Popen.__init__
 
@@ -146,6 +146,25 @@ def test_neither_arguments_nor_output_hold_the_address(server, monkeypatch, capf
     assert SECRET not in said.out + said.err + caplog.text
 
 
+def test_the_program_that_sends_says_nothing_of_the_address(server):
+    server.status = 500
+    given = {"url": server.url(SECRET), "title": "t", "body": "b", "kind": "info"}
+    command = [sys.executable, "-P", str(PROGRAM)]
+    found = subprocess.run(
+        command, input=json.dumps(given), capture_output=True, text=True, check=True, timeout=60
+    )
+    assert json.loads(found.stdout) == {"sent": False, "why": "HTTP 500"}
+    assert SECRET not in found.stderr
+
+
+def test_what_a_program_complains_of_is_read_by_nobody(tmp_path, capfd):
+    program = tmp_path / "program.py"
+    program.write_text(f"import sys; print('{SECRET}', file=sys.stderr); print('{SECRET}'); 1/0")
+    run_apart(program, {}, within_s=20)
+    said = capfd.readouterr()
+    assert SECRET not in said.out + said.err
+
+
 def test_a_program_that_breaks_off_or_says_nonsense_has_no_answer(tmp_path):
     program = tmp_path / "program.py"
     for text in ("raise SystemExit(3)", "print('[1]')", "print('nonsense')", "1/0"):
@@ -161,8 +180,6 @@ def test_a_program_is_not_confused_by_the_names_of_its_neighbours(tmp_path):
 
 
 def test_apprise_is_imported_by_nothing_of_ours():
-    import subprocess
-
     code = (
         "import sys, aiguard_dagster, aiguard_dagster.adapters.notifier\n"
         "print('apprise' in sys.modules)"

@@ -340,6 +340,26 @@ def test_a_tick_looks_at_what_is_new_and_waits_and_at_some_in_turn(
     assert looked.count("g7") == 4  # it waits
 
 
+def test_when_very_many_wait_a_tick_takes_some_and_the_next_one_goes_on(
+    new_instance, server, monkeypatch
+):
+    monkeypatch.setattr(notices, "EACH_TURN", 1)
+    monkeypatch.setattr(notices, "MOST_WAITING", 2)
+    guards = [guard(f"g{number}", "team:demand") for number in range(5)]
+    telling = Telling(new_instance(), guards=guards)
+    telling.tick()
+    for number in (2, 3, 4):
+        telling.decide(decision(number), who=guards[number])
+    server.status = 500
+    for _ in range(3):
+        telling.tick()
+    assert [telling.attempts(each)[-1].state for each in guards[2:]] == [FAILED] * 3
+    server.status = 200
+    for _ in range(3):
+        telling.tick(after=GAPS[0])
+    assert set(server.titles) == {"Opened: g2, fresh", "Opened: g3, fresh", "Opened: g4, fresh"}
+
+
 def test_a_cursor_that_is_lost_or_spoilt_loses_nothing(new_instance, server, monkeypatch):
     monkeypatch.setattr(notices, "EACH_TURN", 2)
     guards = [guard(f"g{number}", "team:demand") for number in range(5)]
