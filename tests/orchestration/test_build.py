@@ -78,7 +78,7 @@ def test_a_guard_adds_to_the_users_definitions_and_changes_none_of_them():
     repository, mine = result.get_repository_def(), own.get_repository_def()
     assert {job.name for job in repository.get_all_jobs()} - {
         job.name for job in mine.get_all_jobs()
-    } == {"demand_rollback", "__anonymous_asset_job_aiguard_deltas"}
+    } == {"demand_answer", "demand_rollback", "__anonymous_asset_job_aiguard_deltas"}
     assert repository.get_schedule_def("daily_schedule") == mine.get_schedule_def("daily_schedule")
     assert {each.name for each in repository.sensor_defs} == {
         "new_file",
