@@ -2,8 +2,17 @@
 
 from typing import assert_never
 
-from aiguard_dagster.core.spec import Action, DeltaSignal, Guard, Mode, Rule, TalliedSignal
-from aiguard_dagster.core.spoken import percent, spoken
+from aiguard_dagster.core.spec import (
+    Action,
+    DeltaSignal,
+    ErrorBudgetLimit,
+    Guard,
+    Mode,
+    Rule,
+    TalliedSignal,
+)
+from aiguard_dagster.core.spec.error_budget import steady
+from aiguard_dagster.core.spoken import percent, span, spoken
 
 
 def explain(guard: Guard) -> str:
@@ -57,6 +66,8 @@ def _rule(guard: Guard, rule: Rule) -> list[str]:
             f"It stays silent on fewer than {signal.min_samples:,} {signal.samples}"
             f"{gaps if signal.min_coverage else ''}."
         )
+    if isinstance(signal, DeltaSignal) and isinstance(rule.limit, ErrorBudgetLimit):
+        lines.append(_error_budget(signal, rule.limit))
     if isinstance(signal, TalliedSignal) and signal.baseline:
         lines.append(
             f"Its baseline is the first {spoken(signal.baseline)} of each version in production;"
@@ -64,6 +75,17 @@ def _rule(guard: Guard, rule: Rule) -> list[str]:
         )
     when = f"If that fails for {spoken(rule.grace)}" if rule.grace else "As soon as that fails"
     return [*lines, f"{when}, {_then(guard, rule)}."]
+
+
+def _error_budget(signal: DeltaSignal, limit: ErrorBudgetLimit) -> str:
+    """When an error budget is spent too fast."""
+    rate = limit.burn_rate_over(signal.window)
+    bad = percent(steady(rate * limit.allowed))
+    near = "a twelfth of that time" if limit.short is None else f"the last {span(limit.short)}"
+    return (
+        f"It fails while more than {bad} are bad, {rate:.4g} times what {spoken(limit.period)}"
+        f" bear, over the last {span(signal.window)} and over {near} alike."
+    )
 
 
 def _then(guard: Guard, rule: Rule) -> str:

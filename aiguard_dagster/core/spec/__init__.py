@@ -1,5 +1,6 @@
 """The guard and its parts, as frozen pydantic models."""
 
+from aiguard_dagster.core.spec.error_budget import ErrorBudgetLimit
 from aiguard_dagster.core.spec.guard import Action, Guard, Mode, Model, Rule
 from aiguard_dagster.core.spec.limits import (
     AbsoluteLimit,
@@ -62,6 +63,7 @@ __all__ = [
     "DataSignal",
     "DeltaSignal",
     "Drift",
+    "ErrorBudgetLimit",
     "Errors",
     "EstimatedPerformance",
     "Expectations",

@@ -8,6 +8,7 @@ from pydantic_core import ErrorDetails
 
 from aiguard_dagster.core.errors import Problem
 from aiguard_dagster.core.spec.base import Spec
+from aiguard_dagster.core.spec.error_budget import ErrorBudgetLimit
 from aiguard_dagster.core.spec.guard import ALIAS_PATTERN, NAME_PATTERN
 from aiguard_dagster.core.spec.limits import (
     CHOICES,
@@ -30,6 +31,7 @@ LIMITS: Mapping[str, type[Spec]] = {
     "absolute": AbsoluteLimit,
     "baseline": BaselineLimit,
     "false_alarm": FalseAlarmLimit,
+    "error_budget": ErrorBudgetLimit,
 }
 LIMIT_KEYS = [name for model in LIMITS.values() for name in model.model_fields]
 PATTERNS = {
