@@ -81,10 +81,11 @@ def _error_budget(signal: DeltaSignal, limit: ErrorBudgetLimit) -> str:
     """When an error budget is spent too fast."""
     rate = limit.burn_rate_over(signal.window)
     bad = percent(steady(rate * limit.allowed))
-    near = "a twelfth of that time" if limit.short is None else f"the last {span(limit.short)}"
+    fast = "just" if rate == 1 else f"{rate:.4g} times"
+    near = "its last twelfth" if limit.short is None else f"the last {span(limit.short)}"
     return (
-        f"It fails while more than {bad} are bad, {rate:.4g} times what {spoken(limit.period)}"
-        f" bear, over the last {span(signal.window)} and over {near} alike."
+        f"It fails while more than {bad} are bad, {fast} what {spoken(limit.period)} bear,"
+        f" over the last {span(signal.window)} and over {near} alike."
     )
 
 

@@ -189,7 +189,7 @@ def _seen(
     return SeenOfBudget(
         value=None if found.value is None else _steady(found.value),
         n=found.n,
-        coverage=min(1.0, there) * found.coverage,
+        coverage=min(1.0, _steady(there)) * found.coverage,
         interval=found.interval,
     )
 

@@ -110,11 +110,10 @@ class ErrorBudgetLimit(Spec):
         return self.burn_rate_over(window) * ((window + grace) / self.period) > 1
 
     def _no_objective(self) -> Found:
-        told = f"{self.objective * 100:.6g}%"
         if self.objective == 1:
-            what = f"{told} leaves no budget: one bad event would spend it, and any rate of them"
+            what = "100% leaves no budget: a single bad event would spend it"
             return ("objective", what, "give less than 100%, such as 99.9%.")
-        what = f"{told} is no objective: it is the share of events that must be good"
+        what = f"{self.objective:g} is no objective: it is the share of events that must be good"
         return ("objective", what, "give more than 0% and less than 100%, such as 99%.")
 
     def _unreachable(self, window: timedelta) -> Iterator[Found]:

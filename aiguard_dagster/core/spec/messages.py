@@ -142,7 +142,8 @@ def _measure(kind: str, given: object, context: Mapping[str, object]) -> tuple[s
 
 def _unknown_key(detail: ErrorDetails, owner: type[Spec]) -> tuple[str, str]:
     choices = [field.alias or name for name, field in owner.model_fields.items()]
-    if owner in LIMITS.values():
+    own = owner is ErrorBudgetLimit and detail["loc"][-1] not in LIMIT_KEYS
+    if owner in LIMITS.values() and not own:
         what, hint = "a limit has one form", f"choose one of {_listed(LIMIT_KEYS)}."
         return ("unknown key" if detail["loc"][-1] not in LIMIT_KEYS else what), hint
     hint = f"the keys here are {_listed(choices)}."
