@@ -96,7 +96,8 @@ def calibrate_guard(guard: Guard, baseline: Baseline) -> Sequence[Calibrated]:
 
 def _calibrated(guard: Guard, rule: Rule, signal: DeltaSignal, baseline: Baseline) -> Calibrated:
     if isinstance(rule.limit, ErrorBudgetLimit):
-        return Calibrated(rule=rule, problem="an error budget's objective is not calibrated")
+        what = "an error budget is held against its objective, which no baseline calibrates"
+        return Calibrated(rule=rule, problem=what)
     try:
         table = baseline.table(signal.table)
         if not table.total.rows:

@@ -125,7 +125,7 @@ def measure_tallied(
         n=found.n,
         window=current.window,
         as_of=current.window.end,
-        coverage=_there(signal, current, name) * found.coverage,
+        coverage=current.partition_coverage * found.coverage * _counted(signal, [current], name),
         parts=found.parts,
         note=found.note,
         interval=found.interval,
@@ -141,12 +141,12 @@ def measure_tallied(
     return measurement, replace(threshold, value=_steady(threshold.value))
 
 
-def _there(signal: TalliedSignal, current: WindowProfiles, name: str) -> float:
-    """The share of partitions there times the share of their rows that were counted."""
-    held = current.parts_of(signal)
+def _counted(signal: TalliedSignal, windows: Sequence[WindowProfiles], name: str) -> float:
+    """The share of the rows there that were counted."""
+    held = [part for each in windows for part in each.parts_of(signal)]
     rows = sum(part.rows for part in held)
     counted = sum(part.rows for part in held if name in part.tallies)
-    return current.partition_coverage * (counted / rows if rows else 0.0)
+    return counted / rows if rows else 0.0
 
 
 def _burned(
@@ -181,15 +181,14 @@ def _seen(
     if total is None:
         return SeenOfBudget(value=None, n=0, coverage=0.0)
     found = kind_of(signal).read(signal, total, None)
+    whole = window.end - window.start
     there = sum(
-        _there(signal, each, name)
-        * ((each.window.end - each.window.start) / (window.end - window.start))
-        for each in held
+        each.partition_coverage * ((each.window.end - each.window.start) / whole) for each in held
     )
     return SeenOfBudget(
         value=None if found.value is None else _steady(found.value),
         n=found.n,
-        coverage=min(1.0, _steady(there)) * found.coverage,
+        coverage=min(1.0, _steady(there)) * found.coverage * _counted(signal, held, name),
         interval=found.interval,
     )
 

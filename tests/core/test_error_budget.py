@@ -82,7 +82,11 @@ def test_an_error_budget_in_words():
 
 
 @given(
-    st.integers(1, 999), st.integers(1, 3_000), st.integers(1, 48), st.integers(1, 90), st.booleans()
+    st.integers(1, 999),
+    st.integers(1, 3_000),
+    st.integers(1, 48),
+    st.integers(1, 90),
+    st.booleans(),
 )
 def test_a_burn_rate_is_refused_if_and_only_if_it_is_out_of_reach_or_too_late(
     objective, rate, hours, days, given_short

@@ -20,9 +20,7 @@ END = datetime(2026, 3, 1, tzinfo=UTC)
 HOURS, NEAR = 12, 2
 LIMIT = ErrorBudgetLimit(objective="90%", period="4d", burn_rate=2, short="2h")
 MOST = Fraction(1, 5)
-EVENTS = st.lists(
-    st.tuples(st.integers(0, 6), st.integers(0, 20)), min_size=HOURS, max_size=HOURS
-)
+EVENTS = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 20)), min_size=HOURS, max_size=HOURS)
 """Bad and good ones by the hour."""
 
 
@@ -34,7 +32,9 @@ def of_errors(bad, good):
 
 def seen(hours, *, end=END, expected=None, tally=of_errors, silent=True):
     rows = [
-        Profile(rows=bad + good, first=None, last=None, columns={}, tallies={"it": tally(bad, good)})
+        Profile(
+            rows=bad + good, first=None, last=None, columns={}, tallies={"it": tally(bad, good)}
+        )
         for bad, good in hours
     ]
     return WindowProfiles(
