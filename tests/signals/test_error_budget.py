@@ -168,3 +168,6 @@ def test_without_its_other_windows_an_error_budget_is_an_error_and_no_verdict():
     rule = Rule(name="spent", signal=signal, limit=LIMIT)
     found = evaluate_tallied(rule, "it", seen([(1, 9)] * HOURS), lambda: None)
     assert found.verdict is Verdict.ERROR
+    assert found.reason == (
+        "an error budget is measured over several windows, and only one is at hand"
+    )
