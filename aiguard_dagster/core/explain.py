@@ -5,13 +5,15 @@ from typing import assert_never
 from aiguard_dagster.core.spec import (
     Action,
     DeltaSignal,
+    ErrorBudgetLimit,
     Guard,
     Mode,
     OnInconclusive,
     Rule,
     TalliedSignal,
 )
-from aiguard_dagster.core.spoken import percent, spoken
+from aiguard_dagster.core.spec.error_budget import steady
+from aiguard_dagster.core.spoken import percent, span, spoken
 
 
 def explain(guard: Guard) -> str:
@@ -125,6 +127,8 @@ def _rule(guard: Guard, rule: Rule) -> list[str]:
             f"It stays silent on fewer than {signal.min_samples:,} {signal.samples}"
             f"{gaps if signal.min_coverage else ''}."
         )
+    if isinstance(signal, DeltaSignal) and isinstance(rule.limit, ErrorBudgetLimit):
+        lines.append(_error_budget(signal, rule.limit))
     if isinstance(signal, TalliedSignal) and signal.baseline:
         lines.append(
             f"Its baseline is the first {spoken(signal.baseline)} of each version in production;"
@@ -135,6 +139,18 @@ def _rule(guard: Guard, rule: Rule) -> list[str]:
     if rule.resolve_after:
         lines.append(f"It is over once it has been right for {spoken(rule.resolve_after)}.")
     return lines
+
+
+def _error_budget(signal: DeltaSignal, limit: ErrorBudgetLimit) -> str:
+    """When an error budget is spent too fast."""
+    rate = limit.burn_rate_over(signal.window)
+    bad = percent(steady(rate * limit.allowed))
+    fast = "just" if rate == 1 else f"{rate:.4g} times"
+    near = "its last twelfth" if limit.short is None else f"the last {span(limit.short)}"
+    return (
+        f"It fails while more than {bad} are bad, {fast} what {spoken(limit.period)} bear,"
+        f" over the last {span(signal.window)} and over {near} alike."
+    )
 
 
 def _then(guard: Guard, rule: Rule) -> str:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import assert_never
 
 from aiguard_dagster.core.durations import format_duration
+from aiguard_dagster.core.spec.error_budget import ErrorBudgetLimit
 from aiguard_dagster.core.spec.limits import (
     AbsoluteLimit,
     BaselineLimit,
@@ -84,6 +85,8 @@ def bound(limit: Limit | None, side: str, *, share: bool = False) -> str:
         case FalseAlarmLimit():
             every = spoken(limit.false_alarm_every)
             return f"within limits calibrated to one false alarm in {every}"
+        case ErrorBudgetLimit():
+            return f"within an error budget of {percent(limit.allowed)} in {spoken(limit.period)}"
         case _:
             assert_never(limit)
 

@@ -7,6 +7,7 @@ is not judged again; so the cursor is only a cache, and late or replaced partiti
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from functools import partial
@@ -22,6 +23,7 @@ from aiguard_dagster.core.spec import (
     AbsoluteLimit,
     DeltaSignal,
     Drift,
+    ErrorBudgetLimit,
     Guard,
     PipelineCost,
     Retraining,
@@ -40,6 +42,7 @@ from aiguard_dagster.orchestration.resources import ProfileStore
 from aiguard_dagster.orchestration.retrained import RetrainedTable
 from aiguard_dagster.orchestration.runs import RunTable, run_name
 from aiguard_dagster.orchestration.traced import TracedTable
+from aiguard_dagster.signals.error_budget import BudgetWindows
 from aiguard_dagster.signals.kinds import kind_of
 from aiguard_dagster.signals.measure import evaluate_drift, evaluate_tallied, failed
 from aiguard_dagster.signals.measure_tallied import DAY, Reference, TooLittleError
@@ -202,9 +205,10 @@ class DeltaEvaluator:
             reference = partial(self._reference, rule, signal, name, as_of)
             try:
                 earlier = list(self._earlier(signal, as_of, champion))
+                budget = self._budget(rule, signal, held, as_of, champion)
             except MeasurementError as error:
                 return failed(rule, nothing, error, subject=champion)
-            return evaluate_tallied(rule, name, current, reference, earlier=earlier)
+            return evaluate_tallied(rule, name, current, reference, earlier=earlier, budget=budget)
         if isinstance(accepted, MeasurementError):
             return failed(rule, nothing, accepted, subject=champion)
         return evaluate_drift(rule, current, accepted.drift)
@@ -219,6 +223,29 @@ class DeltaEvaluator:
                 return
             window, held = Window(start=end - signal.window, end=end), self._in_window(signal, end)
             yield self._window_profiles(signal, window, held, champion)
+
+    def _budget(
+        self, rule: Rule, signal: TalliedSignal, held: list[Batch], as_of: datetime, champion: str
+    ) -> BudgetWindows | None:
+        """The short window of an error budget and the batches of its period, as far as they go."""
+        if not isinstance(rule.limit, ErrorBudgetLimit):
+            return None
+        near = rule.limit.short_of(signal.window, self._every(signal))
+        window = Window(start=as_of - near, end=as_of)
+        newest = set(self._within(signal, window))
+        return BudgetWindows(
+            short=self._window_profiles(signal, window, [b for b in held if b in newest], champion),
+            period=list(self._each_of(signal, rule.limit.period, as_of)),
+        )
+
+    def _each_of(
+        self, signal: TalliedSignal, period: timedelta, as_of: datetime
+    ) -> Iterator[WindowProfiles]:
+        """The batches of a period, each with the champion of its time."""
+        for batch in self._within(signal, Window(start=as_of - period, end=as_of)):
+            champion = self.champion_at(batch.window.end) or ""
+            with suppress(AIGuardError):
+                yield self._window_profiles(signal, batch.window, [batch], champion)
 
     def _window_profiles(
         self, signal: DeltaSignal, window: Window, held: list[Batch], champion: str
@@ -352,13 +379,18 @@ class DeltaEvaluator:
         ]
 
     def _expected(self, signal: DeltaSignal, window: Window) -> int:
-        if live := self.live(signal):
-            return max(1, round((window.end - window.start) / live.every))
-        partitions_def = self._partitions[signal.table]
-        if not isinstance(partitions_def, dg.TimeWindowPartitionsDefinition):
+        partitions_def = self._partitions.get(signal.table)
+        by_time = isinstance(partitions_def, dg.TimeWindowPartitionsDefinition)
+        if not self.live(signal) and not by_time:
             return 1
+        return max(1, round((window.end - window.start) / self._every(signal)))
+
+    def _every(self, signal: DeltaSignal) -> timedelta:
+        """How long a batch is."""
+        if live := self.live(signal):
+            return live.every
         newest = self.batches(signal)[-1].window
-        return max(1, round((window.end - window.start) / (newest.end - newest.start)))
+        return newest.end - newest.start
 
     def _fingerprint(self, rule: Rule, signal: DeltaSignal, as_of: datetime) -> str:
         champion = self.champion_at(as_of)
@@ -367,6 +399,9 @@ class DeltaEvaluator:
         if isinstance(signal, TalliedSignal) and signal.looks_back:
             back = Window(start=as_of - signal.window - signal.looks_back, end=as_of)
             held += [(b.key, b.mark) for b in self._within(signal, back)]
+        if isinstance(rule.limit, ErrorBudgetLimit):
+            whole = self._within(signal, Window(start=as_of - rule.limit.period, end=as_of))
+            held += [(b.key, f"{b.mark} v{self.champion_at(b.window.end)}") for b in whole]
         if isinstance(signal, TalliedSignal) and signal.baseline:
             first = self._first_window(signal, signal.baseline, as_of)
             held += [(b.key, b.mark) for b in (self._within(signal, first) if first else [])]
@@ -426,7 +461,7 @@ def needs_baseline(rule: Rule) -> bool:
 def compares(rule: Rule) -> bool:
     """Whether a rule's limit is told by a reference, and is neither a value nor the kind's own."""
     own = rule.limit is None and rule.signal.limits.default is not None
-    return not own and not isinstance(rule.limit, AbsoluteLimit)
+    return not own and not isinstance(rule.limit, AbsoluteLimit | ErrorBudgetLimit)
 
 
 def _digest(inputs: object) -> str:

@@ -9,6 +9,7 @@ import dagster as dg
 from aiguard_dagster.core.durations import format_duration
 from aiguard_dagster.core.errors import Problem
 from aiguard_dagster.core.spec import Action, DeltaSignal, Guard, Rule
+from aiguard_dagster.core.spec.semantics import find_short_windows
 from aiguard_dagster.core.words import did_you_mean
 from aiguard_dagster.orchestration.assets import KnownAsset
 from aiguard_dagster.orchestration.keys import hold_key, profiled_tables
@@ -189,6 +190,8 @@ def _windows(rule: Rule, asset: KnownAsset, path: str) -> Iterator[Found]:
         spoken = f"{format_duration(signal.window)} is shorter than a partition"
         what = f"{spoken} of {signal.table}, {format_duration(length)}"
         yield (f"{path}.signal.window", what, "make it several partitions long.")
+    elif length is not None:
+        yield from find_short_windows(rule, length, path)
 
 
 def _imports(rule: Rule, path: str) -> Iterator[Found]:

@@ -9,7 +9,7 @@ from aiguard_dagster.adapters.mlflow.registry import ModelRegistry
 from aiguard_dagster.adapters.mlflow.traces import Asked, TraceBook, logged_model_of
 from aiguard_dagster.core.champions import Reign
 from aiguard_dagster.core.errors import AIGuardError
-from aiguard_dagster.core.spec import Guard, TalliedSignal
+from aiguard_dagster.core.spec import ErrorBudgetLimit, Guard, TalliedSignal
 from aiguard_dagster.core.spec.sources import TraceSource
 from aiguard_dagster.core.verdicts import Window
 from aiguard_dagster.orchestration.asked import tallies_asked
@@ -119,9 +119,11 @@ class TracedTable:
     @cached_property
     def _windows(self) -> list[Window]:
         """The spans that rules look at: the newest, and the champions' first days."""
-        signals = [r.signal for r in self.guard.rules if r.signal.table == self.table]
-        mine = [signal for signal in signals if isinstance(signal, TalliedSignal)]
-        longest = max((signal.window for signal in mine), default=self.source.every)
+        rules = [rule for rule in self.guard.rules if rule.signal.table == self.table]
+        mine = [rule.signal for rule in rules if isinstance(rule.signal, TalliedSignal)]
+        limits = [rule.limit for rule in rules]
+        periods = [limit.period for limit in limits if isinstance(limit, ErrorBudgetLimit)]
+        longest = max((*(signal.window for signal in mine), *periods), default=self.source.every)
         start = self._end - MOST_JUDGED * self.source.every - longest
         recent = Window(start=start, end=self._end)
         lengths = [signal.baseline for signal in mine if signal.baseline is not None]

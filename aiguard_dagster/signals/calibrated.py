@@ -8,7 +8,14 @@ from typing import cast
 import numpy as np
 
 from aiguard_dagster.core.errors import MeasurementError
-from aiguard_dagster.core.spec import Drift, FalseAlarmLimit, Guard, Rule, TalliedSignal
+from aiguard_dagster.core.spec import (
+    Drift,
+    ErrorBudgetLimit,
+    FalseAlarmLimit,
+    Guard,
+    Rule,
+    TalliedSignal,
+)
 from aiguard_dagster.core.spec.signals import DeltaSignal
 from aiguard_dagster.core.verdicts import Evaluation, Verdict, Window
 from aiguard_dagster.core.words import with_hint
@@ -88,6 +95,9 @@ def calibrate_guard(guard: Guard, baseline: Baseline) -> Sequence[Calibrated]:
 
 
 def _calibrated(guard: Guard, rule: Rule, signal: DeltaSignal, baseline: Baseline) -> Calibrated:
+    if isinstance(rule.limit, ErrorBudgetLimit):
+        what = "an error budget is held against its objective, which no baseline calibrates"
+        return Calibrated(rule=rule, problem=what)
     try:
         table = baseline.table(signal.table)
         if not table.total.rows:

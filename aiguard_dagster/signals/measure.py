@@ -34,6 +34,7 @@ from aiguard_dagster.signals.compliance import measure_compliance
 from aiguard_dagster.signals.custom import measure_custom
 from aiguard_dagster.signals.drift import measure_drift
 from aiguard_dagster.signals.drift_reference import DriftReference
+from aiguard_dagster.signals.error_budget import BudgetWindows
 from aiguard_dagster.signals.expectations import measure_expectations
 from aiguard_dagster.signals.freshness import measure_freshness
 from aiguard_dagster.signals.labels import measure_labels
@@ -112,6 +113,7 @@ def evaluate_tallied(
     reference: Callable[[], Reference | None],
     *,
     earlier: Sequence[WindowProfiles] = (),
+    budget: BudgetWindows | None = None,
 ) -> Evaluation:
     """Judge one rule on the sums of its window; a failure to measure is ``error``.
 
@@ -122,6 +124,7 @@ def evaluate_tallied(
         reference: Gives what to compare with; it may raise a MeasurementError, which is a
             TooLittleError where more will be there in time.
         earlier: Earlier windows, newest first, for signals that look back.
+        budget: The other windows of an error budget; None for other limits.
     """
     signal = rule.signal
     if not isinstance(signal, TalliedSignal):
@@ -129,7 +132,7 @@ def evaluate_tallied(
     try:
         against = reference()
         measurement, threshold = measure_tallied(
-            signal, rule.limit, name, current, against, earlier=earlier
+            signal, rule.limit, name, current, against, earlier=earlier, budget=budget
         )
     except TooLittleError as error:
         window, champion = current.window, current.champion

@@ -11,13 +11,15 @@ from aiguard_dagster.core.errors import MeasurementError
 from aiguard_dagster.core.spec import (
     AbsoluteLimit,
     BaselineLimit,
+    ErrorBudgetLimit,
     FalseAlarmLimit,
     Limit,
     TalliedSignal,
     resolve_limit,
 )
-from aiguard_dagster.core.verdicts import Measurement, Threshold
+from aiguard_dagster.core.verdicts import Measurement, Threshold, Window
 from aiguard_dagster.core.words import with_hint
+from aiguard_dagster.signals.error_budget import BudgetWindows, SeenOfBudget, burned
 from aiguard_dagster.signals.kinds import kind_of
 from aiguard_dagster.signals.tallied import Reading, Seen
 from aiguard_dagster.signals.window import WindowProfiles
@@ -82,6 +84,7 @@ def measure_tallied(
     reference: Reference | None,
     *,
     earlier: Sequence[WindowProfiles] = (),
+    budget: BudgetWindows | None = None,
 ) -> tuple[Measurement, Threshold]:
     """Measure a window.
 
@@ -94,15 +97,13 @@ def measure_tallied(
         current: The window's profiles.
         reference: What to compare with; None where the limit does not need it.
         earlier: Earlier windows, newest first, for signals that look back.
+        budget: The other windows of an error budget; None for other limits.
 
     Raises:
         MeasurementError: The limit needs a reference, and there is none that can be read; a
             TooLittleError where that may come yet.
     """
-    held = current.parts_of(signal)
-    parts = [part for part in held if name in part.tallies]
-    missing = sum(part.rows for part in held if name not in part.tallies)
-    rows = sum(part.rows for part in parts)
+    parts = [part for part in current.parts_of(signal) if name in part.tallies]
     total = _sums(signal, current, name)
     before = reference.total if reference else None
     kind = kind_of(signal)
@@ -119,17 +120,18 @@ def measure_tallied(
             memo=reference.memo if reference else {},
         )
         found = kind.look(signal, found, seen)
-    share = rows / (rows + missing) if rows + missing else 0.0
     measurement = Measurement(
         value=None if found.value is None else _steady(found.value),
         n=found.n,
         window=current.window,
         as_of=current.window.end,
-        coverage=current.partition_coverage * found.coverage * share,
+        coverage=current.partition_coverage * found.coverage * _counted(signal, [current], name),
         parts=found.parts,
         note=found.note,
         interval=found.interval,
     )
+    if isinstance(limit, ErrorBudgetLimit):
+        return _burned(signal, limit, name, measurement, budget)
     try:
         threshold = threshold_of(signal, limit, found, reference, share=_held(signal, current))
     except MeasurementError as error:
@@ -137,6 +139,58 @@ def measure_tallied(
             raise
         raise TooLittleError(str(error)) from None
     return measurement, replace(threshold, value=_steady(threshold.value))
+
+
+def _counted(signal: TalliedSignal, windows: Sequence[WindowProfiles], name: str) -> float:
+    """The share of the rows there that were counted."""
+    held = [part for each in windows for part in each.parts_of(signal)]
+    rows = sum(part.rows for part in held)
+    counted = sum(part.rows for part in held if name in part.tallies)
+    return counted / rows if rows else 0.0
+
+
+def _burned(
+    signal: TalliedSignal,
+    limit: ErrorBudgetLimit,
+    name: str,
+    long: Measurement,
+    budget: BudgetWindows | None,
+) -> tuple[Measurement, Threshold]:
+    """An error budget, whose other windows are read as the long one is."""
+    if budget is None:
+        msg = "an error budget is measured over several windows, and only one is at hand"
+        raise MeasurementError(msg)
+    near = budget.short
+    return burned(
+        signal,
+        limit,
+        long,
+        _seen(signal, name, [near], near.window),
+        _seen(signal, name, budget.period, Window(start=long.as_of - limit.period, end=long.as_of)),
+        near=near.window.end - near.window.start,
+    )
+
+
+def _seen(
+    signal: TalliedSignal, name: str, held: Sequence[WindowProfiles], window: Window
+) -> SeenOfBudget:
+    """The sums of several windows; each covers its share of the whole."""
+    total = merge_tallies(
+        tally for each in held if (tally := _sums(signal, each, name)) is not None
+    )
+    if total is None:
+        return SeenOfBudget(value=None, n=0, coverage=0.0)
+    found = kind_of(signal).read(signal, total, None)
+    whole = window.end - window.start
+    there = sum(
+        each.partition_coverage * ((each.window.end - each.window.start) / whole) for each in held
+    )
+    return SeenOfBudget(
+        value=None if found.value is None else _steady(found.value),
+        n=found.n,
+        coverage=min(1.0, _steady(there)) * found.coverage * _counted(signal, held, name),
+        interval=found.interval,
+    )
 
 
 def _steady(value: float) -> float:

@@ -277,7 +277,7 @@ class Project:
     def profile_file(self, table: str, number: int) -> Path:
         """The file that holds one profile."""
         folder = self.folder / "profiles" / self.guard.name / f"{table}_profile"
-        return folder / f"p-{partition(number)}.json"
+        return folder / f"p-{partition(number)}.jsonl"
 
     def tick(self) -> list[dg.ExecuteInProcessResult]:
         """Let both sensors tick once, the second after the runs of the first."""

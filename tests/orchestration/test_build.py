@@ -162,6 +162,23 @@ def test_verdicts_need_spans_of_time():
     ]
 
 
+@pytest.mark.parametrize(
+    ("window", "short", "found"),
+    [
+        ("3d", "12h", ("rules[0].limit.short", "12h is shorter than a partition, 1d")),
+        ("1d", None, ("rules[0].limit", "a window of 1d holds but one partition of 1d")),
+    ],
+)
+def test_an_error_budget_has_a_short_window_of_whole_partitions(window, short, found):
+    table = {"asset": "features", "time": "at", "status": "who"}
+    limit = {"objective": "90%", "period": "28d", "burn_rate": 2, "short": short}
+    rule = {"name": "spent", "signal": {"kind": "errors", "window": window}, "limit": limit}
+    rule["signal"]["table"] = "features"
+    (told,) = problems(guard(rules=(rule,), tables={"features": table}))
+    assert told[1] == found[0]
+    assert told[2].startswith(found[1])
+
+
 def test_a_window_is_at_least_a_partition():
     found = problems(guard(rules=({**DRIFT, "signal": {**DRIFT["signal"], "window": "6h"}},)))
     assert [(path, what) for _, path, what in found] == [

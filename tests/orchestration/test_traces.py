@@ -185,6 +185,19 @@ def test_an_hour_without_requests_is_there_and_silence_is_not_ok(new_assistant):
     assert "only 0 of 50 samples" in assistant.points("slow")[-1].reason
 
 
+def test_an_error_budget_on_traces_is_spent_over_its_whole_period(new_assistant):
+    limit = {"objective": "90%", "period": "100h", "burn_rate": 2}
+    assistant = new_assistant(rules=[{**FAILING, "limit": limit}])
+    assistant.log(0, state="ERROR")
+    for hour in (70, 71, 72):
+        assistant.log(hour)
+    assistant.tick(73)
+    assert assistant.points("failing")[-1].reason == (
+        "0% ≤ 20% (burn rate 0 over 3h and 0 over 1h, limit 2;"
+        " 91.2% of the budget of 100h spent, of which 73% is there, n=180)"
+    )
+
+
 def test_an_experiment_without_traces_is_inconclusive(new_assistant):
     assistant = new_assistant()
     assistant.tick(5)

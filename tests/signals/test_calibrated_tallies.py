@@ -20,6 +20,7 @@ RULES = {
     "to_come": ({"kind": "estimated_performance", "metric": "f1"}, {"below_baseline": "10%"}),
     "outside": ({"kind": "out_of_distribution", "table": "predictions"}, "1%"),
 }
+BUDGET = ({"kind": "performance", "metric": "accuracy"}, {"objective": "90%", "period": "28d"})
 GUARD = Guard.model_validate(
     {
         "name": "churn",
@@ -33,7 +34,7 @@ GUARD = Guard.model_validate(
         },
         "rules": [
             {"name": name, "signal": {**signal, "window": "7d"}, "limit": limit}
-            for name, (signal, limit) in RULES.items()
+            for name, (signal, limit) in {**RULES, "budget": BUDGET}.items()
         ],
     }
 )  # fmt: skip
@@ -59,6 +60,12 @@ def found():
 @pytest.mark.parametrize("name", RULES)
 def test_each_kind_is_replayed_on_the_baseline_s_windows(found, name):
     assert (found[name].problem, found[name].windows, found[name].unmeasured) == ("", 8, 0)
+
+
+def test_an_error_budget_is_not_calibrated_and_says_so(found):
+    assert found["budget"].problem == (
+        "an error budget is held against its objective, which no baseline calibrates"
+    )
 
 
 def test_a_limit_that_the_baseline_itself_breaks_is_told(found):

@@ -1,5 +1,6 @@
 """The guard and its parts, as frozen pydantic models."""
 
+from aiguard_dagster.core.spec.error_budget import ErrorBudgetLimit
 from aiguard_dagster.core.spec.guard import Guard, Model, Rule
 from aiguard_dagster.core.spec.limits import (
     AbsoluteLimit,
@@ -65,6 +66,7 @@ __all__ = [
     "Decide",
     "DeltaSignal",
     "Drift",
+    "ErrorBudgetLimit",
     "Errors",
     "EstimatedPerformance",
     "Expectations",

@@ -1,4 +1,4 @@
-"""Limits: an absolute value, relative to the baseline, or a false-alarm budget."""
+"""Limits: an absolute value, relative to the baseline, a false-alarm or an error budget."""
 
 from typing import Annotated, assert_never
 
@@ -6,6 +6,7 @@ from pydantic import ConfigDict, Discriminator, Field, Tag, WithJsonSchema, mode
 
 from aiguard_dagster.core.durations import RATIO_PATTERN, PositiveDuration, Ratio, format_duration
 from aiguard_dagster.core.spec.base import Spec
+from aiguard_dagster.core.spec.error_budget import ErrorBudgetLimit
 from aiguard_dagster.core.verdicts import Direction, Threshold
 from aiguard_dagster.core.words import figure, with_hint
 
@@ -48,13 +49,17 @@ class FalseAlarmLimit(Spec):
     """One false alarm in this much time is expected, over all columns together."""
 
 
-Limit = AbsoluteLimit | BaselineLimit | FalseAlarmLimit
-CHOICES = "a number, a percentage, above_baseline, below_baseline, false_alarm_every"
+Limit = AbsoluteLimit | BaselineLimit | FalseAlarmLimit | ErrorBudgetLimit
+CHOICES = (
+    "a number, a percentage, above_baseline, below_baseline, false_alarm_every,"
+    " objective and period"
+)
 _KEYS = {
     "value": "absolute",
     "above_baseline": "baseline",
     "below_baseline": "baseline",
     "false_alarm_every": "false_alarm",
+    **dict.fromkeys(ErrorBudgetLimit.model_fields, "error_budget"),
 }
 
 
@@ -69,6 +74,8 @@ def _form(value: object) -> str | None:
             return "baseline"
         case FalseAlarmLimit():
             return "false_alarm"
+        case ErrorBudgetLimit():
+            return "error_budget"
         case dict():
             return next((form for key, form in _KEYS.items() if key in value), None)
         case _:
@@ -91,7 +98,8 @@ _ABSOLUTE_SCHEMA = {
 LimitField = Annotated[
     Annotated[AbsoluteLimit, Tag("absolute"), WithJsonSchema(_ABSOLUTE_SCHEMA)]
     | Annotated[BaselineLimit, Tag("baseline")]
-    | Annotated[FalseAlarmLimit, Tag("false_alarm")],
+    | Annotated[FalseAlarmLimit, Tag("false_alarm")]
+    | Annotated[ErrorBudgetLimit, Tag("error_budget")],
     Discriminator(_form),
 ]
 
@@ -111,6 +119,9 @@ def describe_limit(limit: Limit) -> str:
             return f"{(limit.below_baseline or 0.0) * 100:.4g}% below the baseline"
         case FalseAlarmLimit():
             return f"calibrated to one false alarm in {format_duration(limit.false_alarm_every)}"
+        case ErrorBudgetLimit():
+            allowed = f"{limit.allowed * 100:.4g}%"
+            return f"an error budget of {allowed} in {format_duration(limit.period)}"
         case _:
             assert_never(limit)
 

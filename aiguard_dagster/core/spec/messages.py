@@ -8,6 +8,7 @@ from pydantic_core import ErrorDetails
 
 from aiguard_dagster.core.errors import Problem
 from aiguard_dagster.core.spec.base import Spec
+from aiguard_dagster.core.spec.error_budget import ErrorBudgetLimit
 from aiguard_dagster.core.spec.limits import (
     CHOICES,
     AbsoluteLimit,
@@ -31,6 +32,7 @@ LIMITS: Mapping[str, type[Spec]] = {
     "absolute": AbsoluteLimit,
     "baseline": BaselineLimit,
     "false_alarm": FalseAlarmLimit,
+    "error_budget": ErrorBudgetLimit,
 }
 LIMIT_KEYS = [name for model in LIMITS.values() for name in model.model_fields]
 PATTERNS = {
@@ -142,7 +144,8 @@ def _measure(kind: str, given: object, context: Mapping[str, object]) -> tuple[s
 
 def _unknown_key(detail: ErrorDetails, owner: type[Spec]) -> tuple[str, str]:
     choices = [field.alias or name for name, field in owner.model_fields.items()]
-    if owner in LIMITS.values():
+    own = owner is ErrorBudgetLimit and detail["loc"][-1] not in LIMIT_KEYS
+    if owner in LIMITS.values() and not own:
         what, hint = "a limit has one form", f"choose one of {_listed(LIMIT_KEYS)}."
         return ("unknown key" if detail["loc"][-1] not in LIMIT_KEYS else what), hint
     hint = f"the keys here are {_listed(choices)}."

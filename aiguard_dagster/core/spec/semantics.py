@@ -6,6 +6,7 @@ from typing import assert_never
 
 from aiguard_dagster.core.durations import Percentage, format_duration
 from aiguard_dagster.core.errors import Problem
+from aiguard_dagster.core.spec.error_budget import ErrorBudgetLimit
 from aiguard_dagster.core.spec.guard import Guard, Rule
 from aiguard_dagster.core.spec.limits import AbsoluteLimit, BaselineLimit, FalseAlarmLimit
 from aiguard_dagster.core.spec.names import Action
@@ -151,6 +152,7 @@ def _table(guard: Guard, rule: Rule, path: str) -> Iterator[Found]:
     source = guard.tables[name].traces
     if source is not None and not rule.signal.of_runs:
         yield from _traces(rule, source, f"{path}.signal")
+        yield from find_short_windows(rule, source.every, path)
         if rule.signal.kind not in KINDS_OF_TRACES:
             return
     elif isinstance(rule.signal, TalliedSignal):
@@ -238,18 +240,25 @@ def _limit(rule: Rule, path: str) -> Iterator[Found]:
     match limit:
         case None:
             if takes.default is None:
-                yield (where, f"{signal.kind} needs a limit", f"choose {takes.choices}.")
+                yield (where, f"{signal.kind} needs a limit", f"choose {takes.offered}.")
         case AbsoluteLimit(value=value):
-            yield from _absolute(rule, value, where)
-            if isinstance(value, Percentage) and not takes.share and not takes.percentage:
-                what = f"{value * 100:g}% of what? {signal.subject} is no share of anything"
-                yield (where, what, f"choose {takes.choices}.")
+            yield from _value(rule, value, where)
         case FalseAlarmLimit(false_alarm_every=every):
             yield from _budget(rule, every, f"{where}.false_alarm_every")
         case BaselineLimit():
             yield from _relative(rule, limit, where)
+        case ErrorBudgetLimit():
+            yield from _error_budget(rule, limit, path)
         case _:
             assert_never(limit)
+
+
+def _value(rule: Rule, value: float, where: str) -> Iterator[Found]:
+    takes = rule.signal.limits
+    yield from _absolute(rule, value, where)
+    if isinstance(value, Percentage) and not takes.share and not takes.percentage:
+        what = f"{value * 100:g}% of what? {rule.signal.subject} is no share of anything"
+        yield (where, what, f"choose {takes.offered}.")
 
 
 def _budget(rule: Rule, every: timedelta, where: str) -> Iterator[Found]:
@@ -257,7 +266,7 @@ def _budget(rule: Rule, every: timedelta, where: str) -> Iterator[Found]:
     if not signal.limits.budget or not isinstance(signal, DeltaSignal):
         subject = signal.subject if isinstance(signal, Drift) else signal.kind
         what = signal.limits.against or f"{subject} cannot be calibrated to a false-alarm budget"
-        yield (where, what, f"choose {signal.limits.choices}.")
+        yield (where, what, f"choose {signal.limits.offered}.")
     elif signal.window < SHORTEST:
         what = f"a window of {format_duration(signal.window)} cannot be calibrated"
         yield (where, what, "baselines are kept by day: make the window 1d or more.")
@@ -265,6 +274,35 @@ def _budget(rule: Rule, every: timedelta, where: str) -> Iterator[Found]:
         window = format_duration(signal.window)
         what = f"{format_duration(every)} can never be met: one window alone is {window}"
         yield (where, what, "make it several times the window, such as 90d.")
+
+
+def _error_budget(rule: Rule, limit: ErrorBudgetLimit, path: str) -> Iterator[Found]:
+    signal, where = rule.signal, f"{path}.limit"
+    if not signal.limits.events or not isinstance(signal, TalliedSignal):
+        what = f"{signal.subject} is no share of events that are bad"
+        if signal.direction == "low" and signal.limits.share:
+            what = (
+                f"{signal.subject} is better when higher, and what is missing to 100% is no error"
+            )
+        yield (where, f"{what}, so it has no error budget", f"choose {signal.limits.choices}.")
+        return
+    if signal.baseline is not None:
+        what = "an error budget is held against its objective, and against no first days"
+        yield (f"{path}.signal.baseline", what, "take it out.")
+    found = [*limit.problems(signal.window)]
+    for below, what, hint in found:
+        yield (f"{where}{'.' if below else ''}{below}", what, hint)
+    if not found and limit.too_late(signal.window, rule.grace):
+        what = f"after a window and {format_duration(rule.grace)} of grace the budget is spent"
+        hint = "take it out: the short window sees to it that a breach goes on."
+        yield (f"{path}.grace", what, hint)
+
+
+def find_short_windows(rule: Rule, partition: timedelta, path: str) -> Iterator[Found]:
+    """Short windows of error budgets that partitions so long cannot give."""
+    if isinstance(rule.limit, ErrorBudgetLimit) and isinstance(rule.signal, DeltaSignal):
+        for below, what, hint in rule.limit.misfits(rule.signal.window, partition):
+            yield (f"{path}.limit{'.' if below else ''}{below}", what, hint)
 
 
 def _absolute(rule: Rule, value: float, where: str) -> Iterator[Found]:
@@ -291,7 +329,7 @@ def _relative(rule: Rule, limit: BaselineLimit, where: str) -> Iterator[Found]:
     signal = rule.signal
     if not signal.limits.relative:
         what = signal.limits.against or f"{signal.kind} has no single baseline value"
-        yield (where, what, f"choose {signal.limits.choices}.")
+        yield (where, what, f"choose {signal.limits.offered}.")
         return
     high = signal.direction == "high"
     subject = signal.subject

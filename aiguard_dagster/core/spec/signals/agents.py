@@ -52,7 +52,8 @@ class Agents(TalliedSignal):
         share = self.more_than is not None
         value = "a share of tasks such as 2%" if share else "a number"
         choices = f"above_baseline, false_alarm_every, or {value}"
-        return Limits(relative=True, budget=True, share=share, choices=choices)
+        events = "tasks" if share else ""
+        return Limits(relative=True, budget=True, share=share, events=events, choices=choices)
 
     @property
     def subject(self) -> str:

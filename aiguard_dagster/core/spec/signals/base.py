@@ -42,6 +42,8 @@ class Limits:
         default: The absolute limit in force when the guard names none; None when it must.
         relative: Whether it may be relative to a value of the baseline.
         budget: Whether it may be calibrated to a false-alarm budget.
+        events: What its value is a share of, where those are good or bad one by one, so that it may
+            have an error budget; empty where it is no such share.
         share: Whether the value lies in 0 to 1.
         percentage: Whether a percentage says something all the same.
         against: Why it is not relative to a baseline; empty where nothing is to be said.
@@ -52,10 +54,16 @@ class Limits:
     default: float | None = None
     relative: bool = False
     budget: bool = False
+    events: str = ""
     share: bool = False
     percentage: bool = False
     against: str = ""
     choices: str = "a value"
+
+    @property
+    def offered(self) -> str:
+        """What a hint offers, error budgets too."""
+        return f"{self.choices}; or objective and period" if self.events else self.choices
 
 
 class SignalBase(Spec):

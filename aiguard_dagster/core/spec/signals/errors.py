@@ -30,7 +30,7 @@ class Errors(TalliedSignal):
     def limits(self) -> Limits:
         """A share, relative to the baseline's, or a budget."""
         choices = "a share such as 2%, above_baseline or false_alarm_every"
-        return Limits(relative=True, budget=True, share=True, choices=choices)
+        return Limits(relative=True, budget=True, share=True, events="requests", choices=choices)
 
     @property
     def subject(self) -> str:

@@ -71,7 +71,9 @@ class Hallucination(TalliedSignal):
     def limits(self) -> Limits:
         """A share, relative to the baseline's, or a budget."""
         choices = "a share such as 5%, above_baseline or false_alarm_every"
-        return Limits(relative=True, budget=True, share=True, choices=choices)
+        return Limits(
+            relative=True, budget=True, share=True, events="judged answers", choices=choices
+        )
 
     @property
     def subject(self) -> str:

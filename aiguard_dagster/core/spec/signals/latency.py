@@ -34,7 +34,9 @@ class Latency(TalliedSignal):
         """A value, relative to the baseline's, or a budget."""
         if self.statistic == "over":
             choices = "a share such as 5%, above_baseline or false_alarm_every"
-            return Limits(relative=True, budget=True, share=True, choices=choices)
+            return Limits(
+                relative=True, budget=True, share=True, events="timed answers", choices=choices
+            )
         choices = "a time, above_baseline or false_alarm_every"
         return Limits(relative=True, budget=True, choices=choices)
 

@@ -48,7 +48,14 @@ class Overtrust(TalliedSignal):
         """A share, relative to the baseline's, or a budget."""
         choices = "a share such as 5%, above_baseline or false_alarm_every"
         share = self.metric != "blind"
-        return Limits(relative=True, budget=True, share=share, percentage=True, choices=choices)
+        return Limits(
+            relative=True,
+            budget=True,
+            share=share,
+            percentage=True,
+            events="judged outputs" if share else "",
+            choices=choices,
+        )
 
     @property
     def subject(self) -> str:

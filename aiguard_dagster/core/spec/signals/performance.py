@@ -1,6 +1,7 @@
 """Performance: do predictions meet the labels?"""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import Field
@@ -94,6 +95,12 @@ class Performance(MetricSignal):
 
     counted: ClassVar[str] = "labelled rows"
     kind: Literal["performance"] = "performance"
+
+    @property
+    def limits(self) -> Limits:
+        """An error budget too, where each labelled prediction is right or wrong."""
+        found = super().limits
+        return replace(found, events="labelled rows") if self.metric == "accuracy" else found
 
     @property
     def count_name(self) -> str:

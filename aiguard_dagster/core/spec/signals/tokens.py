@@ -58,7 +58,8 @@ class Tokens(TalliedSignal):
         share = self.of in SHARES
         value = "a share such as 5%" if share else "a number of tokens"
         choices = f"{side}, false_alarm_every, or {value}"
-        return Limits(relative=True, budget=True, share=share, choices=choices)
+        events = "prompts" if self.of == "over" else ""
+        return Limits(relative=True, budget=True, share=share, events=events, choices=choices)
 
     @property
     def subject(self) -> str:

@@ -94,7 +94,8 @@ class Trust(TalliedSignal):
         share = self.metric != "time_to_decision"
         value = "a share such as 60%" if share else "seconds"
         choices = f"{value}, {relative} or false_alarm_every"
-        return Limits(relative=True, budget=True, share=share, choices=choices)
+        events = "people's decisions" if share and self.direction == "high" else ""
+        return Limits(relative=True, budget=True, share=share, events=events, choices=choices)
 
     @property
     def subject(self) -> str:
