@@ -1,0 +1,123 @@
+"""Forks one child after another, which does one thing and may be killed while it does.
+
+Reads a task a line from standard input and answers with how the child ended. It imports what is
+slow and opens nothing, so that forking it is safe and costs next to nothing.
+"""
+
+import json
+import os
+import select
+import signal
+import sys
+from collections.abc import Callable
+
+import mlflow  # noqa: TID253 - imported before the fork
+import mlflow.pyfunc  # noqa: TID253
+
+from aiguard_dagster.adapters.mlflow import rollback as transaction
+from aiguard_dagster.orchestration import preflight, stop_rules  # noqa: F401
+from aiguard_dagster.orchestration import rollback as rollback_job
+from aiguard_dagster.testing import Daemon
+from tests.chaos.place import Place
+from tests.orchestration import linear_model  # noqa: F401
+from tests.orchestration.project import STOP_RULES
+
+LONGEST_S = 300
+
+
+def main() -> None:
+    for line in sys.stdin:
+        task = json.loads(line)
+        print(json.dumps(in_a_child(task)), flush=True)
+
+
+def in_a_child(task: dict) -> dict:
+    """Fork, and kill the child when its time has come."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
+    begun, announced = os.pipe()
+    started = os.times().elapsed
+    pid = os.fork()
+    if pid == 0:
+        ended = 1
+        try:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
+            os.dup2(2, 1)
+            WORK[task["do"]](task, lambda: os.write(announced, b"."))
+            ended = 0
+        except BaseException as error:  # noqa: BLE001 - a child must not come back from here
+            print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
+        finally:
+            os._exit(ended)
+    os.close(announced)
+    if task.get("from") == "intent":
+        select.select([begun], [], [], LONGEST_S)
+    signal.sigtimedwait({signal.SIGCHLD}, task.get("kill_after_s", LONGEST_S))
+    if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+        os.kill(pid, signal.SIGKILL)
+    _, status = os.waitpid(pid, 0)
+    os.close(begun)
+    code = os.waitstatus_to_exitcode(status)
+    return {"killed": code == -signal.SIGKILL, "code": code, "s": os.times().elapsed - started}
+
+
+def run_rollback(task: dict, announce: Callable[[], object]) -> None:
+    """One run of a rollback job, as Dagster would start it."""
+    place = Place(**task["place"])
+    call_at_moments(task.get("kill_at"), announce)
+    with place.instance() as instance:
+        daemon = Daemon(place.definitions(), instance, log_level="CRITICAL")
+        daemon.run(task["job"], run_config=task["config"], tags=task["tags"])
+
+
+def tick(task: dict, _announce: Callable[[], object]) -> None:
+    """A daemon of its own, which ticks and runs what is asked for."""
+    place = Place(**task["place"])
+    with place.instance() as instance:
+        daemon = Daemon(place.definitions(), instance, log_level="CRITICAL")
+        for _ in range(task.get("times", 1)):
+            daemon.tick(task.get("sensor", STOP_RULES))
+
+
+def call_at_moments(deadly: str | None, announce: Callable[[], object]) -> None:
+    """Let the job of this process say where it is, and die at one moment."""
+
+    def at(moment: str) -> None:
+        if moment == "before intent":
+            announce()
+        if moment == deadly:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    import dagster as dg
+
+    score, event, log = (
+        preflight.score_candidate,
+        rollback_job.decision_event,
+        dg.OpExecutionContext.log_event,
+    )
+
+    def scored(*args, **options):
+        found = score(*args, **options)
+        at("after preflight")
+        return found
+
+    def told(*args):
+        at("before decision")
+        return event(*args)
+
+    def logged(context, each):
+        log(context, each)
+        at("after decision")
+
+    preflight.score_candidate = scored
+    rollback_job.decision_event = told
+    dg.OpExecutionContext.log_event = logged
+    rollback_job.roll_back = lambda registry, intent: transaction.roll_back(
+        registry, intent, on_step=at
+    )
+
+
+WORK = {"rollback": run_rollback, "tick": tick}
+
+
+if __name__ == "__main__":
+    main()
