@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 import dagster as dg
@@ -42,6 +42,17 @@ from aiguard_dagster.orchestration.upstream import UpstreamAsset, find_troubles
 MOST_ATTEMPTS = 3
 """Runs of one rollback request before a person is asked."""
 ENDED_BADLY = {dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
+UNDER_WAY = {
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+}
+LOST_AFTER = timedelta(hours=1)
+"""A run of which nothing was heard for so long died with its machine, and nobody can tell.
+
+Should it go on all the same, the transaction bears two, and the second tells nothing.
+"""
 
 
 def build_stop_rule_sensor(
@@ -173,7 +184,7 @@ def step(
             reason = "no longer wanted: the breach has ended, or the guard was changed"
             decided.append(_ended(request, DecisionKind.SUPERSEDED, reason))
             continue
-        run, given_up = next_run(instance, guard, request)
+        run, given_up = next_run(instance, guard, request, now=seen.now)
         if run:
             requests.append(run)
         if given_up:
@@ -194,14 +205,15 @@ def still_wanted(guard: Guard, request: Decision, history: Mapping[str, Sequence
 
 
 def next_run(
-    instance: dg.DagsterInstance, guard: Guard, request: Decision
+    instance: dg.DagsterInstance, guard: Guard, request: Decision, *, now: datetime
 ) -> tuple[dg.RunRequest | None, Decision | None]:
     """The next run of a request: none while one is going on, and none after the last attempt."""
     answers = request.evidence.get("answers")
     tag = f"{request_id(request)}{'!' if answers else ''}"
-    runs = instance.get_runs(dg.RunsFilter(tags={INCIDENT_TAG: tag}))
-    if any(run.status not in ENDED_BADLY for run in runs):
+    records = instance.get_run_records(dg.RunsFilter(tags={INCIDENT_TAG: tag}))
+    if any(is_awaited(record, now=now) for record in records):
         return None, None
+    runs = [record.dagster_run for record in records]
     # A run that was deleted has spent its key all the same, so the numbers go on from the highest.
     spent = [run.tags.get("dagster/run_key", "").rpartition("#")[2] for run in runs]
     attempt = max((int(number) for number in spent if number.isdigit()), default=len(runs)) + 1
@@ -227,6 +239,13 @@ def next_run(
         tags={INCIDENT_TAG: tag},
     )
     return run, None
+
+
+def is_awaited(record: dg.RunRecord, *, now: datetime) -> bool:
+    """Whether a run goes on or went well: it has told, or will tell, what came of its request."""
+    if record.dagster_run.status in UNDER_WAY:
+        return now - record.update_timestamp < LOST_AFTER
+    return record.dagster_run.status not in ENDED_BADLY
 
 
 def _ended(request: Decision, kind: DecisionKind, reason: str) -> Decision:

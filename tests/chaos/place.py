@@ -3,8 +3,8 @@
 import itertools
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,6 @@ from aiguard_dagster.orchestration.delta_sensor import check_event
 from aiguard_dagster.orchestration.keys import guard_key
 from tests.adapters.mlflow.conftest import Workshop
 from tests.orchestration.project import (
-    DAY,
     DAYS,
     ERROR_NOW,
     TURNED,
@@ -168,24 +167,11 @@ def report_breach(instance: dg.DagsterInstance, guard: Guard) -> None:
     instance.report_runless_asset_event(check_event(guard, rule, found, target=None))
 
 
-def later(place: Place, **by: float) -> Place:
+def at(place: Place, now: datetime) -> Place:
     """The same with another clock."""
-    now = datetime.fromisoformat(place.now) + timedelta(**by)
-    return Place(**{**asdict(place), "now": now.isoformat()})
+    return replace(place, now=now.isoformat())
 
 
 def kinds_of(instance: dg.DagsterInstance, place: Place) -> list[str]:
     """What was decided so far."""
     return [d.kind.value for d in read_decisions(instance, guard_key(place.guard))]
-
-
-__all__ = [
-    "DAY",
-    "Place",
-    "Shelf",
-    "furnish",
-    "kinds_of",
-    "later",
-    "open_instance",
-    "report_breach",
-]

@@ -1,39 +1,16 @@
 """kill -9 of the rollback run: done once, or not done and done by the next run."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
-from tests.chaos.nursery import MOMENTS, Children
+from tests.chaos.nursery import MOMENTS
 from tests.chaos.killer import Killer, assert_done_once, until_ended
-from tests.chaos.place import Shelf, furnish
+from tests.chaos.place import at
+from tests.orchestration.project import STOP_RULES
 
 RANDOM_KILLS = 26
 """Requests of which one or two runs are killed at random times, for each place and pointer."""
-
-
-@pytest.fixture(scope="module")
-def children():
-    found = Children()
-    yield found
-    found.end()
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("shared")
-    furnish(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def shelves(request, saved_models):
-    made = {}
-
-    def shelf(mlflow):
-        if mlflow not in made:
-            made[mlflow] = Shelf(request.getfixturevalue(mlflow), saved_models)
-        return made[mlflow]
-
-    return shelf
 
 
 @pytest.fixture
@@ -86,3 +63,32 @@ def test_runs_killed_at_random_times_end_as_one_rollback(trial, table, dice, mlf
         killed += killer.killed
         row = table.rows[f"rollback run killed at random times, {mlflow}, {pointer}"]
         row.tried, row.survived = killed, killed
+
+
+@pytest.mark.chaos
+def test_a_run_that_died_with_its_machine_is_given_up_after_an_hour(
+    children, folder, shelves, table
+):
+    """Nobody is left to tell Dagster, which goes on to show it as started."""
+    for moment in ("before intent", "after move", "before decision"):
+        place = shelves("sqlite").new(folder)
+        with (
+            table.trying("rollback run and its code server killed at once"),
+            place.instance() as instance,
+        ):
+            killer = Killer(
+                place.definitions(),
+                instance,
+                place=place,
+                children=children,
+                kills=[{"kill_at": moment}],
+                noticed=False,
+            )
+            killer.tick(STOP_RULES)
+            assert len(killer.unended()) == 1
+            assert killer.tick(STOP_RULES) == []
+            for hours, ran in ((0.9, 0), (1.1, 1), (1.2, 0)):
+                place = at(place, datetime.now(UTC) + timedelta(hours=hours))
+                killer.definitions = place.definitions()
+                assert len(killer.tick(STOP_RULES)) == ran
+            assert_done_once(instance, place)

@@ -27,7 +27,7 @@ from aiguard_dagster.adapters.dagster.metadata import (
     plain_from_json,
     point_from_metadata,
 )
-from aiguard_dagster.core.decisions import Decision
+from aiguard_dagster.core.decisions import Decision, distinct
 from aiguard_dagster.core.errors import MeasurementError
 from aiguard_dagster.core.lifecycle import Point
 
@@ -189,7 +189,7 @@ def _events(instance: dg.DagsterInstance) -> SqlEventLogStorage:
 
 
 def read_decisions(instance: dg.DagsterInstance, guard_key: dg.AssetKey) -> tuple[Decision, ...]:
-    """All decisions of one guard, oldest write first."""
+    """All decisions of one guard, oldest write first; one that was written twice is there once."""
     found = []
     cursor = None
     while True:
@@ -200,7 +200,7 @@ def read_decisions(instance: dg.DagsterInstance, guard_key: dg.AssetKey) -> tupl
             if decision:
                 found.append(decision)
         if not page.has_more:
-            return tuple(found)
+            return tuple(distinct(found))
         cursor = page.cursor
 
 
