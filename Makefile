@@ -9,7 +9,7 @@ export DAGSTER_TELEMETRY_ENABLED ?= false
 export MLFLOW_DISABLE_TELEMETRY ?= true
 export GX_ANALYTICS_ENABLED ?= false
 
-.PHONY: setup demo demo-assistant ui test test-spark check lock bench clean
+.PHONY: setup demo demo-assistant ui test chaos test-spark check lock bench clean
 .DELETE_ON_ERROR:
 
 setup: $(STAMP)
@@ -30,7 +30,11 @@ ui: $(STAMP)
 	$(RUN) -m examples.ui $(if $(PORT),-p $(PORT))
 
 test: $(STAMP)
-	$(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not spark"
+	$(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not spark and not chaos"
+
+# Kills and breaks real processes for half an hour, and prints what was tried, survived and lost.
+chaos: $(STAMP)
+	$(RUN) -m pytest tests/chaos -p no:randomly -q
 
 # The same checks on Spark; needs Java 17 or later on the path.
 test-spark: $(VENV)/.spark

@@ -24,9 +24,17 @@ LIGHT = {
 @contextmanager
 def mlflow_server(folder: Path) -> Iterator[str]:
     """Serve MLflow from a folder on a free port of this machine, and end it afterwards."""
-    folder.mkdir(parents=True, exist_ok=True)
     port = free_port()
-    uri = f"http://127.0.0.1:{port}"
+    server = serve(folder, port)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        end(server)
+
+
+def serve(folder: Path, port: int) -> subprocess.Popen[bytes]:
+    """Start a server on what an earlier one has left there; it answers when this returns."""
+    folder.mkdir(parents=True, exist_ok=True)
     log = folder / "server.log"
     command = [
         *(sys.executable, "-m", "mlflow", "server"),
@@ -34,7 +42,7 @@ def mlflow_server(folder: Path) -> Iterator[str]:
         *("--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}"),
         *("--artifacts-destination", str(folder / "artifacts")),
     ]
-    with log.open("wb") as out:
+    with log.open("ab") as out:
         server = subprocess.Popen(
             command,
             cwd=folder,
@@ -44,10 +52,11 @@ def mlflow_server(folder: Path) -> Iterator[str]:
             start_new_session=True,  # mlflow starts uvicorn as a child; both must end
         )
     try:
-        wait_until_healthy(server, uri, log)
-        yield uri
-    finally:
+        wait_until_healthy(server, f"http://127.0.0.1:{port}", log)
+    except BaseException:
         end(server)
+        raise
+    return server
 
 
 @contextmanager

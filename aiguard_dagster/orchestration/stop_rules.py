@@ -42,12 +42,6 @@ from aiguard_dagster.orchestration.upstream import UpstreamAsset, find_troubles
 MOST_ATTEMPTS = 3
 """Runs of one rollback request before a person is asked."""
 ENDED_BADLY = {dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
-UNDER_WAY = {
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-}
 LOST_AFTER = timedelta(hours=1)
 """A run of which nothing was heard for so long died with its machine, and nobody can tell.
 
@@ -198,7 +192,9 @@ def still_wanted(guard: Guard, request: Decision, history: Mapping[str, Sequence
     if rule is None or rule.action is not Action.ROLLBACK or guard.mode is Mode.OBSERVE:
         return False
     points = in_order(history[rule.name])
-    if points and points[-1].subject != request.evidence["champion"]:
+    if not points:
+        return True  # They were wiped, and a run that died may have moved the champion.
+    if points[-1].subject != request.evidence["champion"]:
         return True  # Someone moved the champion, maybe a run that died: the job knows which.
     found = episodes(points, patience_of(guard, rule))
     return bool(found) and found[-1].ended is None and found[-1].covers(request.at)
@@ -242,10 +238,15 @@ def next_run(
 
 
 def is_awaited(record: dg.RunRecord, *, now: datetime) -> bool:
-    """Whether a run goes on or went well: it has told, or will tell, what came of its request."""
-    if record.dagster_run.status in UNDER_WAY:
-        return now - record.update_timestamp < LOST_AFTER
-    return record.dagster_run.status not in ENDED_BADLY
+    """Whether a run will tell what came of its request, or has told after decisions were read.
+
+    One that went well long ago has told and was wiped: the next finds the intent, and tells again.
+    """
+    status = record.dagster_run.status
+    if status in ENDED_BADLY:
+        return False
+    queued = status is dg.DagsterRunStatus.QUEUED
+    return queued or now - record.update_timestamp < LOST_AFTER
 
 
 def _ended(request: Decision, kind: DecisionKind, reason: str) -> Decision:

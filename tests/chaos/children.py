@@ -6,13 +6,11 @@ slow and opens nothing, so that forking it is safe and costs next to nothing.
 
 import json
 import os
+import resource
 import select
 import signal
 import sys
 from collections.abc import Callable
-
-import mlflow  # noqa: TID253 - imported before the fork
-import mlflow.pyfunc  # noqa: TID253
 
 from aiguard_dagster.adapters.mlflow import rollback as transaction
 from aiguard_dagster.orchestration import preflight, stop_rules  # noqa: F401
@@ -28,7 +26,8 @@ LONGEST_S = 300
 def main() -> None:
     for line in sys.stdin:
         task = json.loads(line)
-        print(json.dumps(in_a_child(task)), flush=True)
+        sys.stdout.write(json.dumps(in_a_child(task)) + "\n")
+        sys.stdout.flush()
 
 
 def in_a_child(task: dict) -> dict:
@@ -45,7 +44,7 @@ def in_a_child(task: dict) -> dict:
             WORK[task["do"]](task, lambda: os.write(announced, b"."))
             ended = 0
         except BaseException as error:  # noqa: BLE001 - a child must not come back from here
-            print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
+            sys.stderr.write(f"{type(error).__name__}: {error}\n")
         finally:
             os._exit(ended)
     os.close(announced)
@@ -63,6 +62,7 @@ def in_a_child(task: dict) -> dict:
 def run_rollback(task: dict, announce: Callable[[], object]) -> None:
     """One run of a rollback job, as Dagster would start it."""
     place = Place(**task["place"])
+    limit_files(task.get("limit"))
     call_at_moments(task.get("kill_at"), announce)
     with place.instance() as instance:
         daemon = Daemon(place.definitions(), instance, log_level="CRITICAL")
@@ -72,10 +72,17 @@ def run_rollback(task: dict, announce: Callable[[], object]) -> None:
 def tick(task: dict, _announce: Callable[[], object]) -> None:
     """A daemon of its own, which ticks and runs what is asked for."""
     place = Place(**task["place"])
+    limit_files(task.get("limit"))
     with place.instance() as instance:
         daemon = Daemon(place.definitions(), instance, log_level="CRITICAL")
         for _ in range(task.get("times", 1)):
             daemon.tick(task.get("sensor", STOP_RULES))
+
+
+def limit_files(most: int | None) -> None:
+    """No file may grow beyond so many bytes: writes fail as on a disk that is full."""
+    if most:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
 
 
 def call_at_moments(deadly: str | None, announce: Callable[[], object]) -> None:

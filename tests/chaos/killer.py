@@ -1,6 +1,6 @@
 """A daemon whose runs are processes, and are killed as a test wants it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import dagster as dg
@@ -22,6 +22,7 @@ class Killer(Daemon):
         place: What the children are told.
         children: Who makes them.
         kills: How each run is killed; those after the last are left alone.
+        meanwhile: Called while a child is at work.
         noticed: Whether Dagster notices that a run's process is gone, as its code server does.
     """
 
@@ -29,6 +30,7 @@ class Killer(Daemon):
     children: Children = None
     kills: list[dict] = field(default_factory=list)
     noticed: bool = True
+    meanwhile: Callable[[], object] = lambda: None
     killed: int = 0
     seconds: list[float] = field(default_factory=list)
 
@@ -38,7 +40,7 @@ class Killer(Daemon):
     def _run(self, request):
         kill = self.kills.pop(0) if self.kills else {}
         tags = {**request.tags, "dagster/run_key": request.run_key}
-        ended = self.children.do(
+        self.children.ask(
             "rollback",
             self.place,
             job=request.job_name,
@@ -46,12 +48,18 @@ class Killer(Daemon):
             tags=tags,
             **kill,
         )
+        self.meanwhile()
+        ended = self.children.answer()
         self.seconds.append(ended["s"])
         self.killed += ended["killed"]
         if self.noticed:
-            for run in self.unended():
-                self.instance.report_run_failed(run)
+            self.notice()
         return ended
+
+    def notice(self) -> None:
+        """Say of the runs whose process is gone that they have failed."""
+        for run in self.unended():
+            self.instance.report_run_failed(run)
 
     def unended(self) -> Sequence[dg.DagsterRun]:
         """The runs of this model that are left as if they went on."""
@@ -65,10 +73,8 @@ def until_ended(killer: Killer) -> None:
     for _ in range(MOST_TICKS):
         ran = killer.tick(STOP_RULES)
         assert_sound(killer.place)
-        if not ran and killer.killed:
-            return
         if not ran:
-            break
+            return
 
 
 def assert_sound(place: Place) -> None:

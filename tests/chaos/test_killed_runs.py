@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.chaos.nursery import MOMENTS
 from tests.chaos.killer import Killer, assert_done_once, until_ended
+from tests.chaos.nursery import MOMENTS
 from tests.chaos.place import at
 from tests.orchestration.project import STOP_RULES
 

@@ -1,7 +1,7 @@
 """What is told twice, lost or taken away between the ticks: one request, one rollback."""
 
 import contextlib
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import pytest
@@ -25,7 +25,8 @@ TIMES = 10
 
 
 def assert_one_rollback(project):
-    assert project.kinds() == ["request", "rollback"]
+    held = {"hold", "release"}  # by rows that are not there, as after a wipe
+    assert [kind for kind in project.kinds() if kind not in held] == ["request", "rollback"]
     assert project.registry.champion() == "1"
     assert [reign.version for reign in project.registry.reigns()] == ["1", "2", "1"]
 
@@ -181,6 +182,7 @@ def test_an_intent_outlives_the_checks_of_a_wiped_asset(new_project, table, mome
         with dying(moment):
             project.live(1, weather=TURNED)
         project.instance.wipe_assets([PREDICTIONS])
+        project.daemon.tick(STOP_RULES)
         for _ in range(3):
             project.tick()
         assert_one_rollback(project)
@@ -205,10 +207,10 @@ def test_a_wiped_audit_is_no_second_rollback_and_no_guard_that_waits_for_ever(ne
         project.live(1, weather=TURNED)
         project.instance.wipe_assets([guard_key(project.guard)])
         project.tick()
-        project.live(2, weather=TURNED)
+        assert project.kinds() == ["request"]
+        project.now = datetime.now(UTC) + timedelta(hours=2)
         project.tick()
-        assert [reign.version for reign in project.registry.reigns()] == ["1", "2", "1"]
-        assert "request" not in project.kinds() or len(project.kinds()) == 2
+        assert_one_rollback(project)
 
 
 @pytest.mark.chaos

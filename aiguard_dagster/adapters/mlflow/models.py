@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from aiguard_dagster.adapters.mlflow.client import short_patience
 from aiguard_dagster.adapters.mlflow.registry import ModelRegistry
 from aiguard_dagster.core.errors import ActionError, MeasurementError
 
@@ -61,11 +62,12 @@ def load_model(registry: ModelRegistry, version: str, *, folder: str) -> LoadedM
 
     uri = registry.model_uri(version)
     try:
-        path = mlflow.artifacts.download_artifacts(
-            artifact_uri=registry.artifact_uri(version),
-            dst_path=folder,
-            tracking_uri=registry.client.tracking_uri,
-        )
+        with short_patience():
+            path = mlflow.artifacts.download_artifacts(
+                artifact_uri=registry.artifact_uri(version),
+                dst_path=folder,
+                tracking_uri=registry.client.tracking_uri,
+            )
         model = load_pyfunc(path)
     except Exception as error:
         msg = f"{uri} cannot be loaded: {type(error).__name__}: {error}"
