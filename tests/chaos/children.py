@@ -11,6 +11,7 @@ import select
 import signal
 import sys
 from collections.abc import Callable
+from importlib import import_module
 
 from aiguard_dagster.adapters.mlflow import rollback as transaction
 from aiguard_dagster.orchestration import preflight, stop_rules  # noqa: F401
@@ -21,9 +22,26 @@ from tests.orchestration import linear_model  # noqa: F401
 from tests.orchestration.project import STOP_RULES
 
 LONGEST_S = 300
+SLOW = (
+    "mlflow.pyfunc",
+    "mlflow.store.model_registry.rest_store",
+    "mlflow.store.model_registry.sqlalchemy_store",
+    "mlflow.store.tracking.rest_store",
+    "mlflow.store.tracking.sqlalchemy_store",
+    "mlflow.store.artifact.mlflow_artifacts_repo",
+    "dagster._daemon",
+    "pyarrow.pandas_compat",
+    "fsspec.core",
+    "rich.console",
+)
+"""What a run would import by and by."""
 
 
 def main() -> None:
+    for name in SLOW:
+        import_module(name)
+    packages = import_module("mlflow.utils.requirements_utils")
+    packages._init_packages_to_modules_map()  # as MLflow does when it first loads a model
     for line in sys.stdin:
         task = json.loads(line)
         sys.stdout.write(json.dumps(in_a_child(task)) + "\n")
