@@ -68,13 +68,20 @@ def in_a_child(task: dict) -> dict:
     os.close(announced)
     if task.get("from") == "intent":
         select.select([begun], [], [], LONGEST_S)
+    announced_at = os.times().elapsed
     signal.sigtimedwait({signal.SIGCHLD}, task.get("kill_after_s", LONGEST_S))
     if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
         os.kill(pid, signal.SIGKILL)
     _, status = os.waitpid(pid, 0)
     os.close(begun)
     code = os.waitstatus_to_exitcode(status)
-    return {"killed": code == -signal.SIGKILL, "code": code, "s": os.times().elapsed - started}
+    ended = os.times().elapsed
+    return {
+        "killed": code == -signal.SIGKILL,
+        "code": code,
+        "s": ended - started,
+        "s_after": ended - announced_at,
+    }
 
 
 def run_rollback(task: dict, announce: Callable[[], object]) -> None:
@@ -85,6 +92,15 @@ def run_rollback(task: dict, announce: Callable[[], object]) -> None:
     with place.instance() as instance:
         daemon = Daemon(place.definitions(), instance, log_level="CRITICAL")
         daemon.run(task["job"], run_config=task["config"], tags=task["tags"])
+
+
+def run_transaction(task: dict, announce: Callable[[], object]) -> None:
+    """The transaction alone, which is where the registry is written to."""
+    place = Place(**task["place"])
+    registry = place.registry
+    registry.champion()  # connects
+    announce()
+    transaction.roll_back(registry, place.intent)
 
 
 def tick(task: dict, _announce: Callable[[], object]) -> None:
@@ -141,7 +157,7 @@ def call_at_moments(deadly: str | None, announce: Callable[[], object]) -> None:
     )
 
 
-WORK = {"rollback": run_rollback, "tick": tick}
+WORK = {"rollback": run_rollback, "tick": tick, "transaction": run_transaction}
 
 
 if __name__ == "__main__":

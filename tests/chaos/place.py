@@ -13,6 +13,7 @@ import dagster as dg
 from aiguard_dagster import Guard, MLflowResource, ProfileStore, build_guard_definitions
 from aiguard_dagster.adapters.dagster.history import read_decisions
 from aiguard_dagster.adapters.mlflow.client import connect
+from aiguard_dagster.adapters.mlflow.intents import RollbackIntent
 from aiguard_dagster.adapters.mlflow.registry import ModelRegistry
 from aiguard_dagster.core.verdicts import Evaluation, Measurement, Threshold, Verdict, Window
 from aiguard_dagster.orchestration.delta_sensor import check_event
@@ -72,6 +73,19 @@ class Place:
     def registry(self) -> ModelRegistry:
         """The model as its guard sees it."""
         return ModelRegistry(connect(self.uri), self.guard.model)
+
+    @property
+    def intent(self) -> RollbackIntent:
+        """The rollback that the breach of the first day asks for."""
+        return RollbackIntent(
+            id=f"{self.guard.name}:error@20260102T000000Z",
+            from_version="2",
+            to_version="1",
+            reason="110.5 > 2",
+            actor="guard",
+            run_id="run-1",
+            at=day(2),
+        )
 
     def definitions(self) -> dg.Definitions:
         """The code location."""

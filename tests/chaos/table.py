@@ -28,7 +28,11 @@ class Table:
         """Count a fault; it is survived when the block ends without an error."""
         row = self.rows.setdefault(fault, Row())
         row.tried += times
-        yield
+        try:
+            yield
+        except KeyboardInterrupt:
+            row.tried -= times
+            raise
         row.survived += times
 
     def lines(self) -> list[str]:

@@ -4,11 +4,18 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.chaos.killer import Killer, assert_done_once, until_ended
+from tests.chaos.killer import (
+    Killer,
+    assert_done_once,
+    assert_rolled_back,
+    assert_sound,
+    until_ended,
+)
 from tests.chaos.nursery import MOMENTS
 from tests.chaos.place import at
 from tests.orchestration.project import STOP_RULES
 
+KILLS_IN_A_ROW = 4
 RANDOM_KILLS = 26
 """Requests of which one or two runs are killed at random times, for each place and pointer."""
 
@@ -63,6 +70,32 @@ def test_runs_killed_at_random_times_end_as_one_rollback(trial, table, dice, mlf
         killed += killer.killed
         row = table.rows[f"rollback run killed at random times, {mlflow}, {pointer}"]
         row.tried, row.survived = killed, killed
+
+
+@pytest.mark.chaos
+@pytest.mark.parametrize("mlflow", ["sqlite", "http"])
+@pytest.mark.parametrize("pointer", ["alias", "stage"])
+def test_a_transaction_killed_again_and_again_ends_as_one_rollback(
+    children, folder, shelves, table, dice, mlflow, pointer
+):
+    def place():
+        return shelves(mlflow).new(folder, pointer)
+
+    longest = children.do("transaction", place(), **{"from": "intent"})["s_after"]
+    fault = f"transaction killed at random times, {mlflow}, {pointer}"
+    killed = 0
+    while killed < RANDOM_KILLS * 2:
+        mine, before = place(), killed
+        with table.trying(fault, times=0):
+            for _ in range(KILLS_IN_A_ROW):
+                kill = {"from": "intent", "kill_after_s": dice.uniform(0, longest)}
+                killed += children.do("transaction", mine, **kill)["killed"]
+                assert_sound(mine)
+            assert children.do("transaction", mine)["code"] == 0
+            assert_rolled_back(mine)
+        row = table.rows[fault]
+        row.tried += killed - before
+        row.survived += killed - before
 
 
 @pytest.mark.chaos
