@@ -10,7 +10,7 @@ export DAGSTER_TELEMETRY_ENABLED ?= false
 export MLFLOW_DISABLE_TELEMETRY ?= true
 export GX_ANALYTICS_ENABLED ?= false
 
-.PHONY: setup demo demo-assistant ui test test-postgres test-spark check lock bench clean
+.PHONY: setup demo demo-assistant ui test test-postgres chaos test-spark check lock bench clean
 .DELETE_ON_ERROR:
 
 setup: $(STAMP)
@@ -33,7 +33,7 @@ demo-assistant: $(STAMP)
 ui: $(STAMP)
 	$(RUN) -m examples.ui $(if $(PORT),-p $(PORT))
 
-PYTEST = $(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not spark"
+PYTEST = $(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not spark and not chaos"
 
 test: $(STAMP)
 	$(PYTEST)
@@ -41,6 +41,10 @@ test: $(STAMP)
 # All that touches Dagster's storage, with that storage in a Postgres.
 test-postgres: $(STAMP)
 	$(PYTEST) --postgres tests/adapters/dagster tests/orchestration tests/test_daemon.py
+
+# Kills and breaks real processes for half an hour, and prints what was tried, survived and lost.
+chaos: $(STAMP)
+	$(RUN) -m pytest tests/chaos -p no:randomly -q
 
 # The same checks on Spark; needs Java 17 or later on the path.
 test-spark: $(VENV)/.spark

@@ -41,6 +41,7 @@ def test_validate_prints_one_line_for_each_good_guard():
         f"{GOOD[0].parent}/asks_first.yaml: claims: 2 rules, propose",
         f"{GOOD[0].parent}/bike_demand.yaml: bike_demand: 5 rules, enforce",
         f"{GOOD[0].parent}/data_only.yaml: data_only: 1 rule, observe",
+        f"{GOOD[0].parent}/error_budgets.yaml: assistant_budgets: 4 rules, observe",
         f"{GOOD[0].parent}/every_data_kind_schemas.yaml: crm: 8 rules, observe",
         f"{GOOD[0].parent}/every_kind.yaml: churn: 7 rules, observe",
         f"{GOOD[0].parent}/fraud_scorer.yaml: fraud_scorer: 6 rules, propose",

@@ -51,6 +51,8 @@ OUTCOMES = frozenset(
     }
 )
 ANSWERS = frozenset({DecisionKind.APPROVE, DecisionKind.REJECT, DecisionKind.EXPIRE})
+MADE_ONCE = OUTCOMES | {DecisionKind.REQUEST, DecisionKind.PROPOSE}
+"""What is decided at most once for one incident and event time by the same actor."""
 FOLLOWS = frozenset({DecisionKind.REPREDICT, DecisionKind.CONFIRM})
 """What is done about a rollback that was made, and not about the breach."""
 NOT_ABOUT_THE_BREACH = FOLLOWS | {
@@ -132,6 +134,27 @@ def phase(
             return Phase.WAITING
         case _:
             return Phase.COOLING
+
+
+def distinct(decisions: Iterable[Decision]) -> list[Decision]:
+    """Decisions without those that were written twice: by two daemons, or a tick told twice.
+
+    Of two the first counts. A second request would wait for an outcome that never comes, and a
+    second outcome would end the owner's request.
+    """
+    found: dict[tuple[object, ...], Decision] = {}
+    for decision in decisions:
+        key: tuple[object, ...] = (
+            *(decision.kind, decision.at, decision.incident, decision.rule, decision.actor),
+            decision.evidence.get("answers"),  # What follows from an answer is no second request.
+            *(() if decision.kind in MADE_ONCE else (decision.reason, *_items(decision.evidence))),
+        )
+        found.setdefault(key, decision)
+    return list(found.values())
+
+
+def _items(evidence: Evidence) -> list[tuple[str, object]]:
+    return sorted(evidence.items(), key=lambda item: item[0])
 
 
 def open_requests(decisions: Iterable[Decision]) -> list[Decision]:

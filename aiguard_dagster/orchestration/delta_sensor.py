@@ -17,7 +17,7 @@ from aiguard_dagster.adapters.dagster.history import (
     news_since,
 )
 from aiguard_dagster.adapters.dagster.metadata import evaluation_metadata
-from aiguard_dagster.adapters.mlflow.client import IN_A_TICK, short_patience
+from aiguard_dagster.adapters.mlflow.client import in_a_tick
 from aiguard_dagster.adapters.mlflow.registry import ModelRegistry
 from aiguard_dagster.core.errors import ActionError
 from aiguard_dagster.core.spec import Guard, Rule
@@ -152,7 +152,7 @@ def build_delta_sensor(
             partitions=partitions,
             lineages=lineages,
         )
-        with short_patience(IN_A_TICK):
+        with in_a_tick():
             for_each_guard(context, tick.agenda, tick.wanted(guards), tick.look)
         tick.agenda.keep(guards)
         return dg.SensorResult(

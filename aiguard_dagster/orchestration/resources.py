@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -103,8 +104,13 @@ class ProfileStore(dg.ConfigurableIOManager):
         filesystem.makedirs(path.rpartition("/")[0], exist_ok=True)
         content = batch_to_bytes(obj)
         part = f"{path}.{context.run_id}.part"
-        filesystem.pipe_file(part, content)
-        filesystem.mv(part, path)
+        try:
+            filesystem.pipe_file(part, content)
+            filesystem.mv(part, path)
+        except OSError:
+            with suppress(OSError):  # A disk that is full must not fill further with parts.
+                filesystem.rm(part)
+            raise
         context.add_output_metadata(
             {
                 "rows": sum(p.rows for p in obj.parts.values()),

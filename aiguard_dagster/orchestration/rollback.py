@@ -5,12 +5,16 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from aiguard_dagster.adapters.dagster.history import decision_event, read_evaluations
+from aiguard_dagster.adapters.dagster.history import (
+    decision_event,
+    read_decisions,
+    read_evaluations,
+)
 from aiguard_dagster.adapters.mlflow.intents import RollbackIntent, RollbackState, stored_intents
 from aiguard_dagster.adapters.mlflow.person_tags import pin_of
 from aiguard_dagster.adapters.mlflow.registry import ModelRegistry
 from aiguard_dagster.adapters.mlflow.rollback import roll_back
-from aiguard_dagster.core.decisions import GUARD, Decision, DecisionKind, Evidence
+from aiguard_dagster.core.decisions import GUARD, Decision, DecisionKind, Evidence, distinct
 from aiguard_dagster.core.spec import Action, Guard, OnInconclusive, Performance, Rule
 from aiguard_dagster.orchestration.answer_tags import standing
 from aiguard_dagster.orchestration.clock import Clock
@@ -91,6 +95,8 @@ def build_rollback_job(
             now=clock(),
         )
         context.log.info(decision.reason)
+        if is_told(context.instance, guard, decision):
+            return  # By a run that was thought to be dead, or an earlier attempt of this one.
         for each in with_service_told(guard, decision):
             context.log_event(decision_event(guard_key(guard), each))
 
@@ -103,6 +109,12 @@ def build_rollback_job(
         rollback()
 
     return job
+
+
+def is_told(instance: dg.DagsterInstance, guard: Guard, decision: Decision) -> bool:
+    """Whether the same outcome is on record."""
+    known = read_decisions(instance, guard_key(guard))
+    return len(distinct([*known, decision])) == len(known)
 
 
 def run_rollback(

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -48,6 +48,11 @@ from aiguard_dagster.orchestration.upstream import UpstreamAsset, find_troubles
 MOST_ATTEMPTS = 3
 """Runs of one rollback request before a person is asked."""
 ENDED_BADLY = {dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
+LOST_AFTER = timedelta(hours=1)
+"""A run of which nothing was heard for so long died with its machine, and nobody can tell.
+
+Should it go on all the same, the transaction bears two, and the second tells nothing.
+"""
 
 
 def build_stop_rule_sensor(
@@ -238,7 +243,7 @@ def step(
             reason = "no longer wanted: the breach has ended, or the guard was changed"
             decided.append(_ended(request, DecisionKind.SUPERSEDED, reason))
             continue
-        run, given_up = next_run(instance, guard, request)
+        run, given_up = next_run(instance, guard, request, now=seen.now)
         if run:
             requests.append(run)
         if given_up:
@@ -252,21 +257,24 @@ def still_wanted(guard: Guard, request: Decision, history: Mapping[str, Sequence
     if rule is None or rule.action is not Action.ROLLBACK or guard.mode is Mode.OBSERVE:
         return False
     points = in_order(history[rule.name])
-    if points and points[-1].subject != request.evidence["champion"]:
+    if not points:
+        return True  # They were wiped, and a run that died may have moved the champion.
+    if points[-1].subject != request.evidence["champion"]:
         return True  # Someone moved the champion, maybe a run that died: the job knows which.
     found = episodes(points, patience_of(guard, rule))
     return bool(found) and found[-1].ended is None and found[-1].covers(request.at)
 
 
 def next_run(
-    instance: dg.DagsterInstance, guard: Guard, request: Decision
+    instance: dg.DagsterInstance, guard: Guard, request: Decision, *, now: datetime
 ) -> tuple[dg.RunRequest | None, Decision | None]:
     """The next run of a request: none while one is going on, and none after the last attempt."""
     answers = request.evidence.get("answers")
     tag = f"{request_id(request)}{'!' if answers else ''}"
-    runs = instance.get_runs(dg.RunsFilter(tags={INCIDENT_TAG: tag}))
-    if any(run.status not in ENDED_BADLY for run in runs):
+    records = instance.get_run_records(dg.RunsFilter(tags={INCIDENT_TAG: tag}))
+    if any(is_awaited(record, now=now) for record in records):
         return None, None
+    runs = [record.dagster_run for record in records]
     # A run that was deleted has spent its key all the same, so the numbers go on from the highest.
     spent = [run.tags.get("dagster/run_key", "").rpartition("#")[2] for run in runs]
     attempt = max((int(number) for number in spent if number.isdigit()), default=len(runs)) + 1
@@ -292,6 +300,18 @@ def next_run(
         tags={INCIDENT_TAG: tag},
     )
     return run, None
+
+
+def is_awaited(record: dg.RunRecord, *, now: datetime) -> bool:
+    """Whether a run will tell what came of its request, or has told after decisions were read.
+
+    One that went well long ago has told and was wiped: the next finds the intent, and tells again.
+    """
+    status = record.dagster_run.status
+    if status in ENDED_BADLY:
+        return False
+    queued = status is dg.DagsterRunStatus.QUEUED
+    return queued or now - record.update_timestamp < LOST_AFTER
 
 
 def _ended(request: Decision, kind: DecisionKind, reason: str) -> Decision:

@@ -27,7 +27,7 @@ from aiguard_dagster.adapters.dagster.metadata import (
     plain_from_json,
     point_from_metadata,
 )
-from aiguard_dagster.core.decisions import Decision
+from aiguard_dagster.core.decisions import Decision, distinct
 from aiguard_dagster.core.errors import MeasurementError
 from aiguard_dagster.core.lifecycle import Point
 
@@ -202,8 +202,8 @@ class StoredDecision:
 
 
 def read_decisions(instance: dg.DagsterInstance, guard_key: dg.AssetKey) -> tuple[Decision, ...]:
-    """All decisions of one guard, oldest write first."""
-    return tuple(stored.decision for stored in stored_decisions(instance, guard_key))
+    """All decisions of one guard, oldest write first; one that was written twice is there once."""
+    return tuple(distinct(each.decision for each in stored_decisions(instance, guard_key)))
 
 
 def stored_decisions(

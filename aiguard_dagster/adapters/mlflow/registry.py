@@ -83,16 +83,23 @@ class ModelRegistry:
         from mlflow.exceptions import MlflowException
 
         try:
-            return str(self.client.get_model_version_by_alias(self.name, alias).version)
+            found = self.client.get_model_version_by_alias(self.name, alias)
         except MlflowException as error:
             if error.error_code == "INVALID_PARAMETER_VALUE" and "not found" in str(error):
                 return None
             if is_missing(error):
-                self.client.get_registered_model(
-                    self.name
-                )  # raises when it is the model that is missing
+                # Raises when it is the model that is missing.
+                self._require_name(self.client.get_registered_model(self.name).name)
                 return None
             raise
+        self._require_name(found.name)
+        return str(found.version)
+
+    def _require_name(self, name: str) -> None:
+        """Refuse an answer that is not about this model, such as the empty one of a proxy."""
+        if name != self.name:
+            msg = "the answer is not MLflow's: it is about another model, or none"
+            raise ValueError(msg)
 
     def _by_stage(self, stage: str) -> str | None:
         with warnings.catch_warnings():
@@ -100,7 +107,10 @@ class ModelRegistry:
                 "ignore", FutureWarning
             )  # stages are deprecated; some still live by them
             found = self.client.get_latest_versions(self.name, stages=[stage])
-        return str(max(int(version.version) for version in found)) if found else None
+        if not found:
+            self._require_name(self.client.get_registered_model(self.name).name)
+            return None
+        return str(max(int(version.version) for version in found))
 
     def point_to(self, version: str) -> None:
         """Move the alias or stage, and nothing else: no record, no question asked.
