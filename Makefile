@@ -33,7 +33,7 @@ demo-assistant: $(STAMP)
 ui: $(STAMP)
 	$(RUN) -m examples.ui $(if $(PORT),-p $(PORT))
 
-PYTEST = $(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not spark and not chaos"
+PYTEST = $(RUN) -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not spark and not chaos"
 
 test: $(STAMP)
 	$(PYTEST)
