@@ -15,6 +15,7 @@ from aiguard_dagster.adapters.dagster.history import (
     read_decisions,
     read_evaluations,
 )
+from aiguard_dagster.adapters.mlflow.client import in_a_tick
 from aiguard_dagster.core.decide import Situation, patience_of, situation
 from aiguard_dagster.core.decide import decided as news_of
 from aiguard_dagster.core.decide.attention import (
@@ -108,7 +109,8 @@ def build_stop_rule_sensor(
                 agenda.put_off(guard)  # The next tick sees whether it was written down.
 
         wanted = with_news(context.instance, agenda, guards, gated)
-        for_each_guard(context, agenda, wanted, work)
+        with in_a_tick():
+            for_each_guard(context, agenda, wanted, work)
         agenda.keep(guards)
         return dg.SensorResult(
             asset_events=events, run_requests=requests, cursor=agenda.to_cursor()

@@ -131,7 +131,7 @@ def call_at_moments(deadly: str | None, announce: Callable[[], object]) -> None:
     import dagster as dg
 
     score, event, log = (
-        preflight.score_candidate,
+        preflight.run_preflight,
         rollback_job.decision_event,
         dg.OpExecutionContext.log_event,
     )
@@ -149,7 +149,7 @@ def call_at_moments(deadly: str | None, announce: Callable[[], object]) -> None:
         log(context, each)
         at("after decision")
 
-    preflight.score_candidate = scored
+    preflight.run_preflight = scored
     rollback_job.decision_event = told
     dg.OpExecutionContext.log_event = logged
     rollback_job.roll_back = lambda registry, intent: transaction.roll_back(
