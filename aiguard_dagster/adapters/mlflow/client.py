@@ -93,12 +93,12 @@ def _apply() -> None:
 @contextmanager
 def in_a_tick(seconds: float = TICK_S) -> Iterator[None]:
     """All calls of a sensor's tick together may take so long; those after that are refused."""
-    token = _end.set(time.monotonic() + seconds)
-    try:
-        with short_patience(IN_A_TICK):
+    with short_patience(IN_A_TICK):
+        token = _end.set(time.monotonic() + seconds)
+        try:
             yield
-    finally:
-        _end.reset(token)
+        finally:
+            _end.reset(token)
 
 
 @contextmanager
