@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import dagster as dg
 
-from tests.orchestration.conftest import QUIET
+from tests.instances import QUIET
 from tests.orchestration.telling import Telling
 
 if __name__ == "__main__":

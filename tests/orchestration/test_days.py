@@ -158,7 +158,7 @@ def test_days_filled_in_at_once_and_backwards_are_judged_as_days_lived(uri, tmp_
     lived, filled_in = found
     assert filled_in == lived
     assert ("notify", 6, "error") in lived[1]
-    assert {kind for kind, _, _ in lived[1]} == {"hold", "release", "notify"}
+    assert {kind for kind, _, _ in lived[1]} == {"hold", "release", "notify", "resolve"}
 
 
 @pytest.fixture

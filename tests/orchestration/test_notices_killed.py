@@ -13,7 +13,7 @@ import dagster as dg
 import pytest
 
 from aiguard_dagster.core.outbox import GAPS, MOST_AT_ONCE, STALE, State
-from tests.orchestration.conftest import QUIET
+from tests.instances import QUIET
 from tests.orchestration.telling import Telling, decision
 from tests.webhook_server import service
 

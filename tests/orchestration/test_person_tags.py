@@ -216,7 +216,7 @@ def test_a_pinned_champion_is_never_left_and_who_pinned_it_is_said(new_project, 
 def test_a_pin_is_looked_for_before_anything_is_scored(new_project, monkeypatch):
     project = new_project(rules=(ERROR_NOW,))
     tag(project, PIN, "ada: an audit runs")
-    monkeypatch.setattr("aiguard_dagster.orchestration.preflight.score_candidate", None)
+    monkeypatch.setattr("aiguard_dagster.orchestration.preflight.run_preflight", None)
     project.live(1, weather=TURNED)
     assert project.kinds() == ["request", "superseded"]
 

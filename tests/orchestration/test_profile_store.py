@@ -39,7 +39,7 @@ def test_a_profile_comes_back_as_it_was_written(store, tmp_path):
     assert store.load(KEY, "2026-01-01") == profile()
     (file,) = files(tmp_path)
     told = {name: value.value for name, value in metadata.items()}
-    assert told == {"rows": 24, "grid": "g", "file": str(file)}
+    assert told == {"rows": 24, "grid": "g", "file": str(file), "aiguard/versions": {"": 24}}
 
 
 def test_a_table_without_partitions_has_one_profile(store):

@@ -312,7 +312,9 @@ def failed_check(
     """When a check last failed with severity ERROR and whether it blocks; None where it passed."""
     record = instance.get_latest_asset_check_evaluation_record(check)
     found = record.evaluation if record else None
-    if found is None or found.passed or found.severity is not dg.AssetCheckSeverity.ERROR:
+    if not isinstance(found, dg.AssetCheckEvaluation):
+        return None  # There is none, or it is only planned.
+    if found.passed or found.severity is not dg.AssetCheckSeverity.ERROR:
         return None
     at = record.event.timestamp if record and record.event else 0.0
     return datetime.fromtimestamp(at, tz=UTC), bool(found.blocking)

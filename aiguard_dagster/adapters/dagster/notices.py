@@ -7,7 +7,7 @@ from typing import Any
 
 import dagster as dg
 
-from aiguard_dagster.adapters.dagster.metadata import decision_from_metadata
+from aiguard_dagster.adapters.dagster.metadata import decision_from_metadata, plain
 from aiguard_dagster.core.decisions import Decision
 from aiguard_dagster.core.outbox import Attempt, State
 
@@ -84,7 +84,7 @@ def read_decisions_after(
     found = []
     for record in _records(instance, key, after=after):
         event = record.asset_observation
-        decision = decision_from_metadata(event.metadata) if event else None
+        decision = decision_from_metadata(plain(event.metadata)) if event else None
         if decision:
             written = datetime.fromtimestamp(record.timestamp, tz=UTC)
             place = record.storage_id

@@ -116,7 +116,10 @@ class Machine(RuleBasedStateMachine):
         if not known:
             if champion != request.evidence["champion"]:
                 return self._ends(request, DecisionKind.SUPERSEDED)
-            candidate = self.registry.candidate(champion)
+            earlier = [r.version for r in reversed(self.registry.reigns())]
+            candidate = next(
+                (v for v in earlier if v != champion and not self.registry.is_quarantined(v)), None
+            )
             if candidate is None or not better:
                 return self._ends(request, DecisionKind.REFUSE)
             if request.evidence.get("ask"):
