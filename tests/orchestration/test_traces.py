@@ -228,12 +228,17 @@ def test_traces_of_other_versions_alone_are_told(new_assistant):
     assert told["aiguard/note"].value == "no row of v1 in the window"
 
 
-def test_an_earlier_champion_that_traces_cannot_name_takes_nothing_from_the_new_one(new_assistant):
-    assistant = new_assistant()
+def promote_what_traces_cannot_name(assistant):
+    """Version 2, of a run and not of a logged model, takes over after an hour."""
     client = assistant.registry.client
     run = client.create_run(assistant.experiment).info.run_id
     client.create_model_version(assistant.name, f"runs:/{run}/model", run)
     assistant.registry.promote("2", at=START + HOUR, by="ada", why="by hand")
+
+
+def test_an_earlier_champion_that_traces_cannot_name_takes_nothing_from_the_new_one(new_assistant):
+    assistant = new_assistant()
+    promote_what_traces_cannot_name(assistant)
     assistant.registry.promote("1", at=START + 2 * HOUR, by="ada", why="back again")
     for hour in range(6):
         assistant.log(hour)
@@ -244,10 +249,7 @@ def test_an_earlier_champion_that_traces_cannot_name_takes_nothing_from_the_new_
 
 def test_a_champion_that_traces_cannot_name_is_an_error_with_a_way_out(new_assistant):
     assistant = new_assistant()
-    client = assistant.registry.client
-    run = client.create_run(assistant.experiment).info.run_id
-    client.create_model_version(assistant.name, f"runs:/{run}/model", run)
-    assistant.registry.promote("2", at=START + HOUR, by="ada", why="by hand")
+    promote_what_traces_cannot_name(assistant)
     assistant.log(2)
     assistant.tick(3)
     assert assistant.verdicts("slow") == {3: "error"}

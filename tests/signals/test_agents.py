@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from aiguard_dagster.core.errors import MeasurementError
@@ -131,6 +131,7 @@ def test_what_steps_add_is_the_change_of_the_mean(of, data):
     ).map(lambda each: spans(*each))
     before, now = data.draw(calls), data.draw(calls)
     found, was = (read(agents(of=of), rows, TABLE, before) for rows in (now, before))
+    assume(None not in {found.value, was.value})  # Calls that tell nothing measure no task.
     assert sum(parts_of(found).values()) == pytest.approx(found.value - was.value, abs=1e-9)
 
 
