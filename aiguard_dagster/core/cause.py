@@ -6,9 +6,12 @@ from datetime import datetime
 
 from aiguard_dagster.core.lifecycle import Episode, Point
 from aiguard_dagster.core.spec import Guard, Layer, Rule
+from aiguard_dagster.core.verdicts import Verdict
 
 ORDER = {layer: place for place, layer in enumerate(Layer)}
 """A breach in an earlier layer explains those in later ones."""
+Points = Mapping[str, Sequence[Point]]
+NONE: Points = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +60,8 @@ def find_suspects(
     end: datetime,
     history: Mapping[str, Sequence[Episode]],
     troubles: Sequence[Trouble] = (),
+    *,
+    points: Points = NONE,
 ) -> tuple[Suspect, ...]:
     """The broken data in a window, or still broken, oldest first: it explains what is below it.
 
@@ -69,10 +74,11 @@ def find_suspects(
         end: Where it ends.
         history: Episodes by rule name.
         troubles: Assets upstream that are in trouble.
+        points: Verdicts by rule name, in event time: a suspect is quoted as of the window's end.
     """
     rules = [rule for rule in guard.rules if rule.signal.explains]
     excuses = [trouble for trouble in troubles if trouble.excuses]
-    found = [*_of_rules(rules, start, end, history), *_of_assets(start, end, excuses)]
+    found = [*_of_rules(rules, start, end, history, points), *_of_assets(start, end, excuses)]
     return tuple(sorted(found, key=lambda suspect: suspect.since))
 
 
@@ -82,6 +88,8 @@ def all_suspects(
     point: Point,
     history: Mapping[str, Sequence[Episode]],
     troubles: Sequence[Trouble] = (),
+    *,
+    points: Points = NONE,
 ) -> tuple[Suspect, ...]:
     """Everything further up than a rule that is in breach or in trouble, the furthest up first.
 
@@ -90,8 +98,9 @@ def all_suspects(
     """
     mine, start, end = ORDER[rule.signal.layer], point.start, point.as_of
     rules = [each for each in guard.rules if ORDER[each.signal.layer] < mine]
-    found = [*_of_assets(start, end, troubles), *_of_rules(rules, start, end, history)]
-    return tuple(sorted(found, key=lambda each: (ORDER[each.layer], each.since)))
+    found = [*_of_assets(start, end, troubles), *_of_rules(rules, start, end, history, points)]
+    begun = [each for each in found if each.since <= end]
+    return tuple(sorted(begun, key=lambda each: (ORDER[each.layer], each.since)))
 
 
 def _of_rules(
@@ -99,6 +108,7 @@ def _of_rules(
     start: datetime,
     end: datetime,
     history: Mapping[str, Sequence[Episode]],
+    points: Points,
 ) -> list[Suspect]:
     return [
         Suspect(
@@ -106,7 +116,7 @@ def _of_rules(
             layer=rule.signal.layer,
             since=episode.since,
             ongoing=episode.ended is None or episode.ended > end,
-            reason=episode.latest.reason,
+            reason=_said(episode, end, points.get(rule.name, ())).reason,
         )
         for rule in rules
         for episode in history.get(rule.name, ())
@@ -114,6 +124,21 @@ def _of_rules(
         # What still lasts explains too, whenever it was noticed or last heard of.
         if episode.ended is None or (episode.latest.as_of > start and episode.since <= end)
     ]
+
+
+def _said(episode: Episode, end: datetime, points: Sequence[Point]) -> Point:
+    """The newest breach of an episode up to a moment, so that late and live decisions quote alike.
+
+    The newest of all where it had not begun by then.
+    """
+    mine = (
+        point
+        for point in reversed(points)
+        if point.verdict is Verdict.BREACH
+        and point.series == episode.latest.series
+        and episode.since <= point.as_of <= min(end, episode.latest.as_of)
+    )
+    return next(mine, episode.latest)
 
 
 def _of_assets(start: datetime, end: datetime, troubles: Sequence[Trouble]) -> list[Suspect]:

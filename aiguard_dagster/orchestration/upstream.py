@@ -17,7 +17,7 @@ from aiguard_dagster.adapters.dagster.history import (
 from aiguard_dagster.core.cause import Trouble
 from aiguard_dagster.core.spec import Guard, Layer
 from aiguard_dagster.core.verdicts import Window
-from aiguard_dagster.orchestration.keys import check_key, table_key
+from aiguard_dagster.orchestration.keys import check_key, hold_key, table_key
 from aiguard_dagster.orchestration.partitions import Partitions, window_of
 
 MOST_ASSETS = 50
@@ -51,6 +51,7 @@ class UpstreamAsset:
 def upstream_of(graph: Any, guard: Guard) -> tuple[UpstreamAsset, ...]:  # noqa: ANN401 - Dagster's
     """A guard's tables and all that they are made from, the nearest first."""
     own = {check_key(guard, rule) for rule in guard.rules}
+    own |= {hold_key(guard, table) for table in guard.tables}
     ahead = [table_key(guard, table) for table in guard.tables]
     found: dict[dg.AssetKey, UpstreamAsset] = {}
     while ahead and len(found) < MOST_ASSETS:

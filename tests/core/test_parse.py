@@ -21,9 +21,9 @@ GOOD_DOCUMENTS = [yaml.safe_load(path.read_text()) for path in GOOD]
 def test_a_good_guard_is_read_and_comes_back_from_its_own_dump(path):
     guard = parse_guard(path.read_text(), file=path.name)
 
-    again = Guard.model_validate(guard.model_dump(mode="json", by_alias=True))
+    dumped = yaml.safe_dump(guard.model_dump(mode="json", by_alias=True))
 
-    assert again == guard
+    assert parse_guard(dumped, file=path.name) == guard
 
 
 @pytest.mark.parametrize("path", BAD, ids=lambda path: path.stem)

@@ -10,7 +10,8 @@ import pytest
 from aiguard_dagster import NotifierResource, SpecError, build_guard_definitions
 from aiguard_dagster.core.decisions import DecisionKind
 from aiguard_dagster.core.outbox import GAPS, OLD, STALE, State
-from aiguard_dagster.orchestration import notices, sending
+from aiguard_dagster.orchestration import notices, sending, ticks
+from aiguard_dagster.orchestration.agenda import ANYWAY
 from aiguard_dagster.orchestration.keys import notices_key
 from aiguard_dagster.orchestration.notices import is_under_way
 from tests.orchestration.project import DRIFT, ERROR_NOW, TURNED
@@ -312,64 +313,70 @@ def test_a_guard_that_cannot_be_read_does_not_silence_the_others(
     assert run.success == (where is notices)
 
 
-def test_a_tick_looks_at_what_is_new_and_waits_and_at_some_in_turn(
-    new_instance, server, monkeypatch
-):
-    monkeypatch.setattr(notices, "EACH_TURN", 2)
-    guards = [guard(f"g{number}", "team:demand") for number in range(9)]
-    telling = Telling(new_instance(), guards=guards)
-    looked = []
+@pytest.fixture
+def looked(monkeypatch):
+    """The names of the guards that the sensor has looked at."""
+    found = []
     real = notices.read_box
 
     def read(instance, mine, *, now):
-        looked.append(mine.name)
+        found.append(mine.name)
         return real(instance, mine, now=now)
 
     monkeypatch.setattr(notices, "read_box", read)
-    for _ in range(5):
-        telling.tick()
-    assert looked == ["g0", "g1", "g2", "g3", "g4", "g5", "g6", "g7", "g0", "g8"]
+    return found
+
+
+def many(new_instance, number):
+    return Telling(
+        new_instance(), guards=[guard(f"g{each}", "team:demand") for each in range(number)]
+    )
+
+
+def test_a_tick_looks_at_guards_with_news_and_at_those_that_wait(new_instance, server, looked):
+    telling = many(new_instance, 5)
+    telling.tick()
+    assert looked == ["g0", "g1", "g2", "g3", "g4"]  # no cursor yet
     looked.clear()
-    telling.decide(decision(1), who=guards[7])
-    server.status = 500
     telling.tick()
-    assert looked == ["g1", "g2", "g7"]
+    assert looked == []
+    telling.decide(decision(1), who=telling.guards[3])
+    server.status = 500
+    for _ in range(3):
+        telling.tick()
+    assert looked == ["g3"] * 3
     assert len(server.said) == 1
-    for _ in range(3):
-        telling.tick()
-    assert looked.count("g7") == 4  # it waits
+    looked.clear()
+    telling.tick(after=ANYWAY)
+    assert sorted(looked) == ["g0", "g1", "g2", "g3", "g4"]
 
 
-def test_when_very_many_wait_a_tick_takes_some_and_the_next_one_goes_on(
-    new_instance, server, monkeypatch
+def test_a_tick_without_time_for_all_takes_some_and_the_next_ones_go_on(
+    new_instance, server, looked, monkeypatch
 ):
-    monkeypatch.setattr(notices, "EACH_TURN", 1)
-    monkeypatch.setattr(notices, "MOST_WAITING", 2)
-    guards = [guard(f"g{number}", "team:demand") for number in range(5)]
-    telling = Telling(new_instance(), guards=guards)
+    telling = many(new_instance, 4)
     telling.tick()
-    for number in (2, 3, 4):
-        telling.decide(decision(number), who=guards[number])
-    server.status = 500
+    looked.clear()
+    monkeypatch.setattr(ticks, "in_time", lambda: lambda: False)
+    for number in (1, 2, 3):
+        telling.decide(decision(number), who=telling.guards[number])
     for _ in range(3):
-        telling.tick()
-    assert [telling.attempts(each)[-1].state for each in guards[2:]] == [FAILED] * 3
-    server.status = 200
-    for _ in range(3):
-        telling.tick(after=GAPS[0])
-    assert set(server.titles) == {"Opened: g2, fresh", "Opened: g3, fresh", "Opened: g4, fresh"}
+        telling.tick(after=timedelta(seconds=30))
+    assert sorted(looked) == ["g1", "g2", "g3"]
+    assert sorted(server.titles) == [
+        "Opened: g1, fresh",
+        "Opened: g2, fresh",
+        "Opened: g3, fresh",
+    ]
 
 
-def test_a_cursor_that_is_lost_or_spoilt_loses_nothing(new_instance, server, monkeypatch):
-    monkeypatch.setattr(notices, "EACH_TURN", 2)
-    guards = [guard(f"g{number}", "team:demand") for number in range(5)]
-    telling = Telling(new_instance(), guards=guards)
+def test_a_cursor_that_is_lost_or_spoilt_loses_nothing(new_instance, server):
+    telling = many(new_instance, 3)
     telling.tick()
-    telling.decide(decision(1), who=guards[4])
+    telling.decide(decision(1), who=telling.guards[2])
     telling.daemon.cursors.clear()
-    for _ in range(3):
-        telling.tick()
-    assert server.titles == ["Opened: g4, fresh"]
+    telling.tick()
+    assert server.titles == ["Opened: g2, fresh"]
     telling.daemon.cursors["aiguard_notices"] = "spoilt"
     for _ in range(3):
         assert telling.tick(after=timedelta(hours=1)) == []
@@ -421,7 +428,7 @@ def test_without_a_notifier_nothing_changes():
     definitions = dg.Definitions(assets=[dg.AssetSpec("demand_features")])
     plain = build_guard_definitions(guards=[guard()], definitions=definitions)
     assert [sensor.name for sensor in plain.sensors] == ["aiguard_stop_rules"]
-    assert not list(plain.jobs)
+    assert [job.name for job in plain.jobs] == ["aiguard_answer"]
     assert set(plain.resources) == {"aiguard_mlflow", "aiguard_profiles", "aiguard_engine"}
     assert notices_key(guard()) not in plain.resolve_asset_graph().get_all_asset_keys()
 

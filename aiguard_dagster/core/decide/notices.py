@@ -30,7 +30,9 @@ def upstream(seen: Situation, rule: Rule, point: Point) -> tuple[Suspect, ...]:
     """Broken data in the window of a rule that is not about the data; its own table first."""
     if rule.signal.judges_data:
         return ()
-    suspects = find_suspects(seen.guard, point.start, point.as_of, seen.found, seen.troubles)
+    suspects = find_suspects(
+        seen.guard, point.start, point.as_of, seen.found, seen.troubles, points=seen.points
+    )
     elsewhere = {r.name for r in seen.guard.rules if r.signal.table != rule.signal.table}
     return tuple(sorted(suspects, key=lambda suspect: suspect.name in elsewhere))
 
@@ -41,7 +43,7 @@ def suspected(seen: Situation, rule: Rule, point: Point) -> tuple[str, Evidence]
     Broken data comes first, for it excuses the model; nothing further up leaves the rule's own
     layer.
     """
-    others = all_suspects(seen.guard, rule, point, seen.found, seen.troubles)
+    others = all_suspects(seen.guard, rule, point, seen.found, seen.troubles, points=seen.points)
     found = list(dict.fromkeys([*upstream(seen, rule, point), *others]))
     if not found:
         return "", {"suspect_layer": rule.signal.layer.value}

@@ -10,7 +10,7 @@ from aiguard_dagster.core.spec.error_budget import ErrorBudgetLimit
 from aiguard_dagster.core.spec.guard import Guard, Rule
 from aiguard_dagster.core.spec.limits import AbsoluteLimit, BaselineLimit, FalseAlarmLimit
 from aiguard_dagster.core.spec.names import Action
-from aiguard_dagster.core.spec.policy import Target
+from aiguard_dagster.core.spec.policy import Rollback, Target
 from aiguard_dagster.core.spec.signals import (
     KINDS_OF_TRACES,
     Custom,
@@ -99,13 +99,13 @@ def _policies(guard: Guard) -> Iterator[Found]:
 def _recovery(guard: Guard) -> Iterator[Found]:
     """Policies on rollbacks that nothing could ever fulfil."""
     acting = [rule for rule in guard.rules if rule.action is Action.ROLLBACK]
-    if not acting and "rollback" in guard.model_fields_set:
+    if not acting and guard.rollback != Rollback():
         yield ("rollback", "no rule asks for a rollback", "take it out, or give a rule the action.")
     if not acting and guard.decide.otherwise is Action.ROLLBACK:
         yield ("decide.otherwise", "no rule asks for a rollback", "choose notify or hold.")
     if guard.model is None:
         for key in ("initial_delay", "recovery_window"):
-            if key in guard.model_fields_set:
+            if getattr(guard, key):
                 what = "it counts from when a champion took over, and the guard has no model"
                 yield (key, what, "take it out, or add model: {name: ...} to the guard.")
     yield from _rollback(guard)

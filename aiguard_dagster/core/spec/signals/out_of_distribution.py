@@ -12,6 +12,7 @@ from aiguard_dagster.core.spoken import bound, joined, percent, span
 
 MOST_FAR = 20
 """Each column is weighed against each for every row: 20 columns are 400 products."""
+SUPPORT = 0.999
 
 
 class OutOfDistribution(TalliedSignal):
@@ -26,7 +27,7 @@ class OutOfDistribution(TalliedSignal):
     columns: Columns | None = None
     """Columns to look at. When left out: all that the baseline counted, without outcomes; for
     ``joint`` all of them that are numbers."""
-    support: Annotated[float, Field(ge=0.9, lt=1)] = 0.999
+    support: Annotated[float, Field(ge=0.9, lt=1)] = SUPPORT
     """For ``joint``: how much of the baseline counts as its support, nearest rows first."""
 
     @property
@@ -57,7 +58,7 @@ class OutOfDistribution(TalliedSignal):
 
     def problems(self) -> Iterator[Found]:
         """One column together with nothing, too many of them, and a support for nothing."""
-        if self.of == "columns" and "support" in self.model_fields_set:
+        if self.of == "columns" and self.support != SUPPORT:
             what = "what single columns support is all that the baseline held"
             yield ("support", what, "take it out, or use of: joint.")
         if self.of == "joint" and self.columns is not None:

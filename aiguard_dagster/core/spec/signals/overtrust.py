@@ -19,6 +19,7 @@ SPOKEN = {
     "hasty": "the share of reviews that are too fast to be reviews",
 }
 ACCEPTED = ("accepted", "approved", "thumbs_up")
+TOO_FAST = timedelta(seconds=5)
 
 
 class Overtrust(TalliedSignal):
@@ -35,7 +36,7 @@ class Overtrust(TalliedSignal):
     at 100% acceptance does not depend on being right. ``hasty``: reviews too fast to be reviews."""
     accepted: Columns = ACCEPTED
     """What the decision column says of an output that is used, in any case."""
-    too_fast: PositiveDuration = timedelta(seconds=5)
+    too_fast: PositiveDuration = TOO_FAST
     """A review that took less is none, for ``hasty``."""
     tolerance: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     """For labels that are numbers: how far off a prediction may be and still be right, for
@@ -97,7 +98,7 @@ class Overtrust(TalliedSignal):
         if self.tolerance is not None and self.metric != "blind":
             what = f"{self.metric} does not ask what is right"
             yield ("tolerance", what, "take it out, or use metric: blind.")
-        if "too_fast" in self.model_fields_set and self.metric != "hasty":
+        if self.too_fast != TOO_FAST and self.metric != "hasty":
             what = f"{self.metric} does not ask how long reviews take"
             yield ("too_fast", what, "take it out, or use metric: hasty.")
 
