@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable
 from importlib import import_module
 
+from aiguard_dagster.adapters.mlflow import models
 from aiguard_dagster.adapters.mlflow import rollback as transaction
 from aiguard_dagster.orchestration import preflight, stop_rules  # noqa: F401
 from aiguard_dagster.orchestration import rollback as rollback_job
@@ -20,6 +21,7 @@ from aiguard_dagster.testing import Daemon
 from tests.chaos.place import Place
 from tests.orchestration import linear_model  # noqa: F401
 from tests.orchestration.project import STOP_RULES
+from tests.warm_models import Trial
 
 LONGEST_S = 300
 SLOW = (
@@ -42,6 +44,7 @@ def main() -> None:
         import_module(name)
     packages = import_module("mlflow.utils.requirements_utils")
     packages._init_packages_to_modules_map()  # as MLflow does when it first loads a model
+    models._start = lambda asked, files: Trial(sys.argv[1], asked, files)
     for line in sys.stdin:
         task = json.loads(line)
         sys.stdout.write(json.dumps(in_a_child(task)) + "\n")

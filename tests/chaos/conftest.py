@@ -7,9 +7,16 @@ import pytest
 from tests.chaos.nursery import Children
 from tests.chaos.place import Shelf, furnish
 from tests.chaos.table import Table
-from tests.orchestration.conftest import http, new_instance, new_project, saved_models, sqlite
+from tests.orchestration.conftest import (
+    http,
+    new_instance,
+    new_project,
+    saved_models,
+    sqlite,
+    warm_models,
+)
 
-__all__ = ["http", "new_instance", "new_project", "saved_models", "sqlite"]
+__all__ = ["http", "new_instance", "new_project", "saved_models", "sqlite", "warm_models"]
 
 TABLE = pytest.StashKey[Table]()
 
@@ -27,8 +34,8 @@ def dice(request):
 
 
 @pytest.fixture(scope="session")
-def children():
-    found = Children()
+def children(warm_models):
+    found = Children(warm_models.path)
     yield found
     found.end()
 

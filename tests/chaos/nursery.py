@@ -22,9 +22,9 @@ MOMENTS = (
 class Children:
     """Children that do one thing each and may be killed while they do it."""
 
-    def __init__(self) -> None:
+    def __init__(self, warm_models: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.chaos.children"],
+            [sys.executable, "-m", "tests.chaos.children", warm_models],
             cwd=ROOT,
             env={**os.environ, "PYTHONWARNINGS": "ignore"},
             stdin=subprocess.PIPE,

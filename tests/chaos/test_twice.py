@@ -89,8 +89,8 @@ def test_a_request_written_twice_does_not_keep_the_guard_busy_for_ever(new_proje
 
 
 @pytest.fixture(scope="module")
-def two(children):
-    other = Children()
+def two(children, warm_models):
+    other = Children(warm_models.path)
     yield children, other
     other.end()
 

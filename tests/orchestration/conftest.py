@@ -1,16 +1,20 @@
 """Projects under guard, on a real Dagster and a real MLflow."""
 
 import contextlib
+import tempfile
 import warnings
+from pathlib import Path
 
 import pytest
 
+from aiguard_dagster.adapters.mlflow import models
 from aiguard_dagster.adapters.mlflow.registry import ModelRegistry
 from aiguard_dagster.orchestration.keys import delta_rules
 from tests.adapters.mlflow.conftest import open_workshop
 from tests.instances import empty_instance
 from tests.mlflow_server import mlflow_server
 from tests.orchestration.project import Project, day, guard, record, register, save_models
+from tests.warm_models import Trial, WarmModels
 
 
 @pytest.fixture(scope="session")
@@ -30,6 +34,31 @@ def sqlite(tmp_path_factory):
 def http(tmp_path_factory):
     with mlflow_server(tmp_path_factory.mktemp("server")) as uri:
         yield open_workshop(uri, tmp_path_factory.mktemp("files"))
+
+
+@pytest.fixture(scope="session")
+def warm_models():
+    with tempfile.TemporaryDirectory() as folder:
+        server = WarmModels(Path(folder))
+        yield server
+        server.end()
+
+
+@pytest.fixture
+def cold_models():
+    """Candidates are tried in a fresh Python, as users have it."""
+
+
+@pytest.fixture(autouse=True)
+def _models_are_warm(request, monkeypatch):
+    """Candidates are tried in processes that need not import MLflow first, unless asked for."""
+    if "cold_models" in request.fixturenames:
+        return
+
+    def start(asked, files):
+        return Trial(request.getfixturevalue("warm_models").path, asked, files)
+
+    monkeypatch.setattr(models, "_start", start)
 
 
 @pytest.fixture(autouse=True)

@@ -195,6 +195,7 @@ def test_without_labels_a_distance_alone_leaves_it_unclear(new_project):
     assert "not clear whether it would be better" in refusal.reason
 
 
+@pytest.mark.usefixtures("cold_models")
 def test_a_candidate_that_is_slow_to_start_leaves_it_to_the_owner(new_project):
     project = new_project(rules=(ERROR_NOW,), rollback={"load_within": "1s"})
     project.weather[1] = TURNED

@@ -139,8 +139,8 @@ def _write(rows: Any, file: IO[bytes]) -> None:  # noqa: ANN401 - a pandas frame
     file.seek(0)
 
 
-def _run(asked: dict[str, Any], files: list[int], told: IO[bytes], within: timedelta) -> _Ended:
-    process = subprocess.Popen(  # noqa: S603 - our own script, by our own Python
+def _start(asked: dict[str, Any], files: list[int]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(  # noqa: S603 - our own script, by our own Python
         [sys.executable, "-P", str(Path(model_process.__file__))],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
@@ -149,6 +149,10 @@ def _run(asked: dict[str, Any], files: list[int], told: IO[bytes], within: timed
         start_new_session=True,
         env=_environment(asked),
     )
+
+
+def _run(asked: dict[str, Any], files: list[int], told: IO[bytes], within: timedelta) -> _Ended:
+    process = _start(asked, files)
     tail: deque[int] = deque(maxlen=4 * KEPT)
     reader = threading.Thread(target=_drain, args=(process.stderr, tail), daemon=True)
     reader.start()
