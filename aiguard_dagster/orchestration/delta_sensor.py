@@ -34,6 +34,7 @@ from aiguard_dagster.orchestration.keys import (
 )
 from aiguard_dagster.orchestration.lineage import Lineage
 from aiguard_dagster.orchestration.partitions import Partitions
+from aiguard_dagster.orchestration.progress import Note
 from aiguard_dagster.orchestration.quality import severity
 from aiguard_dagster.orchestration.resources import MLflowResource, ProfileStore, ResourceKeys
 from aiguard_dagster.orchestration.ticks import for_each_guard
@@ -197,8 +198,8 @@ class _Tick:
             return True
         tables = self.partitions[guard.name]
         mine = {table_key(guard, t) for t in tables} | {profile_key(guard, t) for t in tables}
-        note = self.agenda.note(guard).partition(" ")[0]
-        moved = self.down is None and note != (self._champion(guard) or "-")
+        known = Note.parse(self.agenda.note(guard)).champion
+        moved = self.down is None and known != (self._champion(guard) or "-")
         return moved or bool(mine & assets)
 
     def _champion(self, guard: Guard) -> str | None:
@@ -212,21 +213,25 @@ class _Tick:
         evaluator = self._evaluator(guard)
         if evaluator is None:
             return
-        champion = self._champion(guard) or "-"
-        note, goes_on = f"{champion} {evaluator.signature()}", missing.goes_on
-        if self.agenda.note(guard) != note:
+        champion, signature = self._champion(guard) or "-", evaluator.signature()
+        last, goes_on = Note.parse(self.agenda.note(guard)), missing.goes_on
+        note = Note(champion, signature, last.progress)
+        if last != note:
             others = _profiles_to_redo(instance, guard, evaluator)
             self.requests += others.runs
+            after = evaluator.goes_on_from(last.progress)
             # Only a tick that finds nothing left to judge knows that all was written down.
-            if self._judge(guard, evaluator) or evaluator.errors or others.goes_on:
-                note, goes_on = champion, True
-        self.agenda.looked_at(guard, note=note)
+            if self._judge(guard, evaluator, after) or evaluator.errors or others.goes_on:
+                note, goes_on = Note(champion, "", last.progress), True
+            else:
+                note = Note(champion, signature, evaluator.progress())
+        self.agenda.looked_at(guard, note=str(note))
         if goes_on:
             self.agenda.put_off(guard)
 
-    def _judge(self, guard: Guard, evaluator: "DeltaEvaluator") -> bool:
+    def _judge(self, guard: Guard, evaluator: "DeltaEvaluator", after: int) -> bool:
         """Judge what is due, as far as a tick may; returns whether anything was."""
-        due = list(islice(_due(guard, evaluator), MOST_EVALUATIONS - len(self.events)))
+        due = list(islice(_due(guard, evaluator, after), MOST_EVALUATIONS - len(self.events)))
         target = cache(partial(newest_target, self.context.instance))
         self.events += [
             check_event(guard, rule, evaluation, target=target(check_key(guard, rule).asset_key))
@@ -356,9 +361,11 @@ def _busy_partitions(instance: dg.DagsterInstance) -> set[str]:
     return {run.tags["dagster/partition"] for run in live if "dagster/partition" in run.tags}
 
 
-def _due(guard: Guard, evaluator: "DeltaEvaluator") -> Iterator[tuple[Rule, Evaluation]]:
+def _due(
+    guard: Guard, evaluator: "DeltaEvaluator", after: int
+) -> Iterator[tuple[Rule, Evaluation]]:
     for rule, signal in delta_rules(guard):
-        for evaluation in evaluator.due(rule, signal):
+        for evaluation in evaluator.due(rule, signal, after=after):
             yield rule, evaluation
 
 

@@ -38,6 +38,7 @@ from aiguard_dagster.orchestration.first_days import first_window
 from aiguard_dagster.orchestration.keys import check_key, delta_rules, profile_key
 from aiguard_dagster.orchestration.lineage import Lineage
 from aiguard_dagster.orchestration.partitions import Partitions, window_of
+from aiguard_dagster.orchestration.progress import Progress
 from aiguard_dagster.orchestration.resources import ProfileStore
 from aiguard_dagster.orchestration.retrained import RetrainedTable
 from aiguard_dagster.orchestration.runs import RunTable, run_name
@@ -144,24 +145,65 @@ class DeltaEvaluator:
     def signature(self) -> str:
         """Names all inputs of all rules: when it has not changed, nothing needs judging."""
         lives = [(signal, self.live(signal)) for _, signal in delta_rules(self._guard)]
-        tables = sorted({signal.table for signal, live in lives if live is None})
-        mark = self._baseline_mark(self.champion) if self.champion else None
-        reigns = [str(reign) for reign in self._reigns]
-        inputs: list[object] = [self._guard.model_dump_json(), self.champion, mark, reigns]
-        inputs += [[(b.key, b.mark) for b in self._profiled(table)] for table in tables]
+        inputs: list[object] = [self.frame()]
+        inputs += [[(b.key, b.mark) for b in each] for each in self._all_profiled()]
         inputs += [live.signature for _, live in lives if live]
         return _digest(inputs)
 
-    def due(self, rule: Rule, signal: DeltaSignal) -> Iterator[Evaluation]:
+    def frame(self) -> str:
+        """Names all inputs of all rules but the batches."""
+        mark = self._baseline_mark(self.champion) if self.champion else None
+        reigns = [str(reign) for reign in self._reigns]
+        return _digest([self._guard.model_dump_json(), self.champion, mark, reigns])
+
+    def progress(self) -> Progress:
+        """What is behind a tick that has found nothing left to judge."""
+        marks = self._marks_of_profiles()
+        return Progress(frame=self.frame(), newest=max(marks, default=0), batches=len(marks))
+
+    def goes_on_from(self, progress: Progress) -> int:
+        """Up to which storage id all batches have been judged; 0 where any may need it anew.
+
+        They do once anything else has changed, and once one of them is gone or was made again.
+        """
+        behind = sum(mark <= progress.newest for mark in self._marks_of_profiles())
+        same = progress.frame == self.frame() and behind == progress.batches
+        return progress.newest if same else 0
+
+    def _marks_of_profiles(self) -> list[int]:
+        return [int(batch.mark) for each in self._all_profiled() for batch in each]
+
+    def _all_profiled(self) -> list[list[Batch]]:
+        signals = [signal for _, signal in delta_rules(self._guard)]
+        tables = sorted({each.table for each in signals if self.live(each) is None})
+        return [self._profiled(table) for table in tables]
+
+    def due(self, rule: Rule, signal: DeltaSignal, *, after: int = 0) -> Iterator[Evaluation]:
         """Evaluate a rule at each partition's end whose inputs were not judged before.
 
         What an earlier champion was judged on stays as it is. An ``error`` is tried again, and
         told only when it has become something else.
+
+        Args:
+            rule: The rule.
+            signal: What it measures.
+            after: Of batches up to this storage id all is judged, so that neither they nor what
+                was written before need to be read: a tick takes as long however long the history.
         """
-        stored = read_evaluations(self._instance, check_key(self._guard, rule))
-        judged = {found.point.as_of: found for found in stored}
         live = self.live(signal)
-        for batch in self.batches(signal)[-(live.most if live else MOST_JUDGED) :]:
+        batches = self.batches(signal)[-(live.most if live else MOST_JUDGED) :]
+        if after and not live:
+            first = min((b.window.end for b in batches if int(b.mark) > after), default=None)
+            batches = [b for b in batches if first is not None and b.window.end >= first]
+            if any(self.champion_at(b.window.end) != self.champion for b in batches):
+                after = 0
+        if not batches:
+            return
+        stored = read_evaluations(
+            self._instance, check_key(self._guard, rule), after=0 if live else after
+        )
+        judged = {found.point.as_of: found for found in stored}
+        for batch in batches:
             as_of = batch.window.end
             before = judged.get(as_of)
             if before and self.champion_at(as_of) != self.champion:

@@ -8,6 +8,7 @@ import pytest
 from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.execution.api import execute_run_iterator
 
+from aiguard_dagster.orchestration import deltas
 from tests.mlflow_server import free_port
 from tests.orchestration.project import (
     BILL,
@@ -351,3 +352,32 @@ def test_each_change_of_what_rules_count_has_the_newest_profiles_made_again_once
         assert len(project.tick()) == 2
         assert project.tick() == []
         assert [project.verdicts(each)[2] for each in ("tail", "other")] == ["ok", "ok"]
+
+
+def test_what_a_tick_reads_back_does_not_grow_with_the_history(project, monkeypatch):
+    asked = []
+    real = deltas.read_evaluations
+
+    def read(instance, check, **options):
+        asked.append(options["after"])
+        return real(instance, check, **options)
+
+    project.live(*range(1, 5))
+    project.tick()
+    monkeypatch.setattr(deltas, "read_evaluations", read)
+    project.materialise(5)
+    newest = max(record.storage_id for record in materialisations(project, 4))
+    project.daemon.tick(DELTAS)
+    assert len(asked) == len(DELTA_RULES)
+    assert all(after >= newest for after in asked)
+    asked.clear()
+    project.daemon.cursors.clear()
+    project.daemon.tick(DELTAS)
+    assert asked == [0] * len(DELTA_RULES)
+
+
+def materialisations(project, number):
+    wanted = dg.AssetRecordsFilter(
+        asset_key=project.profiles()[-1], asset_partitions=[partition(number)]
+    )
+    return project.instance.fetch_materializations(wanted, limit=10).records

@@ -61,6 +61,7 @@ def read_evaluations(
     *,
     most: int = MOST_EVALUATIONS,
     enough: Callable[[Sequence[Point]], bool] = lambda _: False,
+    after: int = 0,
 ) -> tuple[StoredEvaluation, ...]:
     """The evaluations of one check, oldest write first; rows that are not ours are left out.
 
@@ -69,6 +70,7 @@ def read_evaluations(
         check: The check.
         most: How many to read, the newest.
         enough: Asked after each page, newest write first, whether no older ones are needed.
+        after: What was written up to this storage id is not needed; pages may bring some of it.
     """
     found: list[StoredEvaluation] = []
     cursor = None
@@ -79,6 +81,8 @@ def read_evaluations(
         if len(page) < size or enough([each.point for each in found]):
             break
         cursor = page[-1][0]
+        if cursor <= after:
+            break
     return tuple(reversed(found[:most]))
 
 
