@@ -19,6 +19,7 @@ from aiguard_dagster.adapters.dagster.history import (
 from aiguard_dagster.adapters.dagster.metadata import evaluation_metadata
 from aiguard_dagster.adapters.mlflow.client import in_a_tick
 from aiguard_dagster.adapters.mlflow.registry import ModelRegistry
+from aiguard_dagster.adapters.mlflow.steady import SteadyRegistry
 from aiguard_dagster.core.errors import ActionError
 from aiguard_dagster.core.spec import Guard, Rule
 from aiguard_dagster.core.verdicts import Evaluation, Verdict
@@ -247,7 +248,7 @@ class _Tick:
         try:
             if self.down is not None:
                 raise self.down
-            registry = self.mlflow.registry(guard)
+            registry = SteadyRegistry.of(self.mlflow.registry(guard))
             self._observe(registry)
             return DeltaEvaluator(
                 guard=guard,
