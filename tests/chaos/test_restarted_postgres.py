@@ -20,6 +20,7 @@ BACK_WITHIN_S = 60
 
 pytestmark = [
     pytest.mark.chaos,
+    pytest.mark.usefixtures("dagster_storage"),
     pytest.mark.parametrize("dagster_storage", ["postgres"], indirect=True),
     # Connections that the server has cut are found cut when they are thrown away.
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
