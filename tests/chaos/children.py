@@ -11,12 +11,15 @@ import select
 import signal
 import sys
 from collections.abc import Callable
+from datetime import datetime
 from importlib import import_module
 
 from aiguard_dagster.adapters.mlflow import models
 from aiguard_dagster.adapters.mlflow import rollback as transaction
+from aiguard_dagster.core.people import Answer
 from aiguard_dagster.orchestration import preflight, stop_rules  # noqa: F401
 from aiguard_dagster.orchestration import rollback as rollback_job
+from aiguard_dagster.orchestration.people import record_answer
 from aiguard_dagster.testing import Daemon
 from tests.chaos.place import Place
 from tests.orchestration import linear_model  # noqa: F401
@@ -116,6 +119,21 @@ def tick(task: dict, _announce: Callable[[], object]) -> None:
             daemon.tick(task.get("sensor", STOP_RULES))
 
 
+def answer(task: dict, _announce: Callable[[], object]) -> None:
+    """What a person decides of a proposal."""
+    place = Place(**task["place"])
+    with place.instance() as instance:
+        record_answer(
+            instance,
+            place.guard,
+            Answer(task["answer"]),
+            by=task["by"],
+            why="looked at it",
+            now=datetime.fromisoformat(place.now),
+            via="a test",
+        )
+
+
 def limit_files(most: int | None) -> None:
     """No file may grow beyond so many bytes: writes fail as on a disk that is full."""
     if most:
@@ -160,7 +178,7 @@ def call_at_moments(deadly: str | None, announce: Callable[[], object]) -> None:
     )
 
 
-WORK = {"rollback": run_rollback, "tick": tick, "transaction": run_transaction}
+WORK = {"answer": answer, "rollback": run_rollback, "tick": tick, "transaction": run_transaction}
 
 
 if __name__ == "__main__":

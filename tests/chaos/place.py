@@ -51,6 +51,7 @@ class Place:
         model: The registered model; its guard bears a like name.
         pointer: What marks its champion, ``alias`` or ``stage``.
         now: The clock, ISO 8601.
+        mode: The guard's.
     """
 
     folder: str
@@ -58,6 +59,7 @@ class Place:
     model: str
     pointer: str = "alias"
     now: str = day(2).isoformat()
+    mode: str = "enforce"
 
     def told(self) -> Mapping[str, Any]:
         """As JSON."""
@@ -67,7 +69,8 @@ class Place:
     def guard(self) -> Guard:
         """The guard of the model, whose only rule has found a breach on the first day."""
         model = {"name": self.model, **POINTERS[self.pointer]}
-        return guard(rules=(ERROR_NOW,), model=model, name=self.model.replace(" ", "_"))
+        name = self.model.replace(" ", "_")
+        return guard(rules=(ERROR_NOW,), model=model, name=name, mode=self.mode)
 
     @property
     def registry(self) -> ModelRegistry:
@@ -156,7 +159,7 @@ class Shelf:
         client.create_registered_model(name)
         for run in self.runs:
             client.create_model_version(name, f"{run.artifact_uri}/model", run.run_id)
-        place = Place(str(folder), more.get("uri", self.workshop.uri), name, pointer)
+        place = Place(str(folder), self.workshop.uri, name, pointer, **more)
         registry = ModelRegistry(client, place.guard.model)
         for number in (1, 2):
             registry.promote(str(number), at=day(number - 20), by="team:demand", why="release")

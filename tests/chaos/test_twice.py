@@ -13,6 +13,7 @@ from aiguard_dagster.orchestration import rollback as rollback_job
 from aiguard_dagster.orchestration.keys import guard_key
 from tests.chaos.killer import assert_done_once
 from tests.chaos.nursery import Children
+from tests.chaos.place import kinds_of
 from tests.orchestration.project import (
     DELTAS,
     ERROR_NOW,
@@ -106,6 +107,26 @@ def test_two_daemons_that_tick_at_once_act_once(two, folder, shelves, table, mlf
             assert [each.answer()["code"] for each in two] == [0, 0]
             with place.instance() as instance:
                 assert_done_once(instance, place)
+
+
+@pytest.mark.chaos
+def test_of_two_people_who_answer_at_once_the_first_counts(two, folder, shelves, table):
+    for _ in range(TIMES):
+        with table.trying("two people approving and rejecting at once"):
+            place = shelves("sqlite").new(folder, mode="propose")
+            two[0].do("tick", place)
+            for each, by, said in zip(two, ("ada", "bob"), ("approve", "reject"), strict=True):
+                each.ask("answer", place, by=by, answer=said)
+            codes = [each.answer()["code"] for each in two]
+            two[0].do("tick", place, times=3)
+            with place.instance() as instance:
+                kinds = kinds_of(instance, place)
+            assert kinds[:2] == ["request", "propose"]
+            approved = kinds[2] == "approve"
+            assert codes == ([0, 1] if approved else [1, 0])  # Who came second was told.
+            assert kinds.count("rollback") == approved
+            assert place.registry.champion() == ("1" if approved else "2")
+            assert place.registry.is_quarantined("2") == approved
 
 
 @pytest.mark.chaos
