@@ -35,7 +35,7 @@ Target = asset_check_evaluation.AssetCheckEvaluationTargetMaterializationData
 EVENTS, EVALUATIONS = SqlEventLogStorageTable, AssetCheckExecutionsTable
 MOST_EVALUATIONS = 2_000
 """Newest evaluations of one check that are read; a daily rule reaches back five years."""
-FIRST_PAGE, PAGE = 50, 500
+NEW_PAGE, FIRST_PAGE, PAGE = 5, 50, 500
 MOST_NEWS = 20_000
 """Events that one tick reads; the rest is read by the next."""
 
@@ -70,28 +70,33 @@ def read_evaluations(
         check: The check.
         most: How many to read, the newest.
         enough: Asked after each page, newest write first, whether no older ones are needed.
-        after: What was written up to this storage id is not needed; pages may bring some of it.
+        after: What was written up to this storage id of the event log is not needed; pages may
+            bring some of it.
     """
     found: list[StoredEvaluation] = []
     cursor = None
     while len(found) < most:
-        size = PAGE if cursor else FIRST_PAGE
+        size = PAGE if cursor else NEW_PAGE if after else FIRST_PAGE
         page = _page(instance, check, size=size, before=cursor)
-        found += [stored for _, event in page if (stored := _stored(event))]
+        found += [stored for _, _, event in page if (stored := _stored(event))]
         if len(page) < size or enough([each.point for each in found]):
             break
-        cursor = page[-1][0]
-        if cursor <= after:
+        cursor, written, _ = page[-1]
+        if written <= after:
             break
     return tuple(reversed(found[:most]))
 
 
 def _page(
     instance: dg.DagsterInstance, check: dg.AssetCheckKey, *, size: int, before: int | None
-) -> list[tuple[int, str]]:
-    """Id and event of the newest evaluations; of those that are only planned there are none."""
+) -> list[tuple[int, int, str]]:
+    """The newest evaluations, not those planned only: id, storage id in the log, event."""
     query = (
-        db.select(EVALUATIONS.c.id, EVALUATIONS.c.evaluation_event)
+        db.select(
+            EVALUATIONS.c.id,
+            EVALUATIONS.c.evaluation_event_storage_id,
+            EVALUATIONS.c.evaluation_event,
+        )
         .where(
             EVALUATIONS.c.asset_key == check.asset_key.to_string(),
             EVALUATIONS.c.check_name == check.name,
@@ -103,7 +108,7 @@ def _page(
     if before is not None:
         query = query.where(EVALUATIONS.c.id < before)
     with _events(instance).index_connection() as connection:
-        return [(row[0], row[1]) for row in connection.execute(query)]
+        return [(row[0], row[1] or 0, row[2]) for row in connection.execute(query)]
 
 
 def _stored(event: str | None) -> StoredEvaluation | None:

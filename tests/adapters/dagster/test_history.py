@@ -6,8 +6,10 @@ import dagster as dg
 import pytest
 
 from aiguard_dagster.adapters.dagster.history import (
+    PAGE,
     decision_event,
     materialized,
+    newest_event,
     newest_target,
     read_decisions,
     read_evaluations,
@@ -141,6 +143,19 @@ def test_a_long_history_is_read_page_by_page(disk, monkeypatch):
     report(disk, *(evaluation(number, fingerprint=str(number)) for number in range(8)))
     assert [e.fingerprint for e in read_evaluations(disk, CHECK)] == [*"01234567"]
     assert [e.fingerprint for e in read_evaluations(disk, CHECK, most=4)] == [*"4567"]
+
+
+@pytest.mark.parametrize("newer", [0, 1, 4, 5, 6, 60])
+def test_all_that_was_written_after_a_place_in_the_log_is_read(instance, newer):
+    for _ in range(40):  # The log's numbers are others than those of evaluations.
+        instance.report_runless_asset_event(dg.AssetObservation(asset_key=ASSET))
+    report(instance, *(evaluation(number) for number in range(1, 21)))
+    place = newest_event(instance)
+    report(instance, *(evaluation(number) for number in range(21, 21 + newer)))
+    found = [s.point.as_of for s in read_evaluations(instance, CHECK, after=place)]
+    wanted = [START + DAY * number for number in range(21, 21 + newer)]
+    assert found[len(found) - newer :] == wanted
+    assert len(found) <= newer + PAGE
 
 
 def test_rows_that_are_planned_or_not_ours_are_left_out_and_take_no_place(instance):
