@@ -4,9 +4,10 @@
 |---|---|
 | opened | ``notify``; the first ``request`` of a breach |
 | acted | ``rollback``, ``hold``, ``release`` |
-| refused | ``refuse``, ``reject``, ``superseded``: nothing was done |
+| refused | ``reject``, ``superseded``; ``refuse`` of what a person asked, or that ends in a hold |
 | waiting | ``propose`` |
-| escalated | ``escalate``, ``structural``, ``failed``; ``expire`` when nothing follows from it |
+| escalated | ``escalate``, ``structural``, ``failed``; ``expire`` when nothing follows from it; |
+| | the guard's own ``refuse``, for the breach lasts |
 | resolved | ``resolve`` |
 
 Nobody hears of an ``approve``, nor of an ``expire`` that leads to an action: the action is told.
@@ -178,7 +179,9 @@ def _refused(decision: Decision, owner: str, about: str, reason: str) -> Told:
     then = "The predictions are held back instead." if held else f"{owner} decides."
     version = _version(decision)
     stays = f" stays on{version}" if version else ""
-    return Heading.REFUSED, f"{stays}{about}", [*lines, f"Nothing was moved. {then}"]
+    lasts = decision.kind is DecisionKind.REFUSE and decision.actor == GUARD and not held
+    heading = Heading.ESCALATED if lasts else Heading.REFUSED
+    return heading, f"{stays}{about}", [*lines, f"Nothing was moved. {then}"]
 
 
 def _waiting(decision: Decision, guard: Guard, about: str, reason: str) -> Told:

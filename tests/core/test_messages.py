@@ -102,9 +102,12 @@ def test_a_hold_and_its_release_say_from_when_on():
 
 def test_a_refusal_says_that_nothing_moved_and_who_decides():
     found = told("refuse", **MOVE, reason="going back would be worse")
-    assert found.title == "Refused: scorer stays on v2, error"
+    assert found.title == "Escalated: scorer stays on v2, error"
     assert "Nothing was moved. team:models decides." in found.body
+    by_hand = told("refuse", **MOVE, actor="person:ada", reason="going back would be worse")
+    assert by_hand.title == "Refused: scorer stays on v2, error"
     held = told("refuse", **MOVE, then="hold")
+    assert held.title == "Refused: scorer stays on v2, error"
     assert "Nothing was moved. The predictions are held back instead." in held.body
 
 
