@@ -103,10 +103,17 @@ def is_unconfirmed(rollback: Decision, decisions: Sequence[Decision]) -> bool:
     return not any(d.kind is DecisionKind.CONFIRM and follows(rollback, d) for d in decisions)
 
 
-def confirm_due(guard: Guard, decisions: Sequence[Decision]) -> datetime | None:
-    """When a rollback that is not confirmed must be told of, on the clock of the wall."""
+def confirm_due(
+    guard: Guard, decisions: Sequence[Decision], history: Mapping[str, Sequence[Point]]
+) -> datetime | None:
+    """When a rollback that is not confirmed must be told of, on the clock of the wall.
+
+    None once it is, and once a person has put another version in place of the restored one.
+    """
     rollback = last_rollback(decisions)
     if rollback is None or not is_unconfirmed(rollback, decisions):
+        return None
+    if moved_on(rollback, history) is not None:
         return None
     mine = [d for d in decisions if d.kind is DecisionKind.ESCALATE and follows(rollback, d)]
     if any(d.evidence.get("about") in {NOT_SERVED, SILENT} for d in mine):

@@ -43,14 +43,12 @@ from aiguard_dagster.orchestration.keys import (
     repredict_job_name,
     table_key,
 )
+from aiguard_dagster.orchestration.lost_runs import is_lost
 from aiguard_dagster.orchestration.partitions import Partitions
 from aiguard_dagster.orchestration.resources import MLflowResource, ProfileStore, ResourceKeys
 from aiguard_dagster.orchestration.served import newest_served, served_partitions, served_traces
 
 REPREDICT_TAG = "aiguard/repredict"
-ENDED = frozenset(
-    {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,8 +131,8 @@ def follow_up(
             decided.append(asked)
             if is_over([*decisions, asked], rollback, table):
                 continue
-        tag = f"{request_id(rollback)}/{table}"
-        tries = tries_of(instance, tag)
+        tag = tag_of(rollback, table)
+        tries = tries_of(instance, tag, now=now)
         wanted = due(rollback, asked, served, tries)
         requests += [
             _run(guard, table, tag, key, tries.get(key, Tries()).made + 1) for key in wanted
@@ -152,20 +150,30 @@ def follow_up(
     return decided, requests
 
 
-def tries_of(instance: dg.DagsterInstance, tag: str) -> dict[str, Tries]:
+def tag_of(rollback: Decision, table: str) -> str:
+    """What marks the runs that make partitions of a table again."""
+    return f"{request_id(rollback)}/{table}"
+
+
+def tries_of(instance: dg.DagsterInstance, tag: str, *, now: datetime) -> dict[str, Tries]:
     """The runs for each partition so far, by its key."""
-    by_key: dict[str, list[dg.DagsterRun]] = {}
-    for run in instance.get_runs(dg.RunsFilter(tags={REPREDICT_TAG: tag})):
-        by_key.setdefault(run.tags.get("dagster/partition", ""), []).append(run)
-    return {key: _tries(runs) for key, runs in by_key.items()}
+    by_key: dict[str, list[dg.RunRecord]] = {}
+    for record in instance.get_run_records(dg.RunsFilter(tags={REPREDICT_TAG: tag})):
+        key = record.dagster_run.tags.get("dagster/partition", "")
+        by_key.setdefault(key, []).append(record)
+    return {key: _tries(records, now=now) for key, records in by_key.items()}
 
 
-def _tries(runs: Sequence[dg.DagsterRun]) -> Tries:
+def _tries(records: Sequence[dg.RunRecord], *, now: datetime) -> Tries:
     """What came of the runs for one partition, the newest first."""
+    runs = [record.dagster_run for record in records]
     # A run that was deleted has spent its key all the same, so the highest number counts.
     numbers = [run.tags.get("dagster/run_key", "").rpartition("#")[2] for run in runs]
     return Tries(
-        live=any(run.status not in ENDED for run in runs),
+        live=any(
+            not record.dagster_run.is_finished and not is_lost(record, now=now)
+            for record in records
+        ),
         made=max([len(runs), *(int(number) for number in numbers if number.isdigit())]),
         succeeded=any(run.status is dg.DagsterRunStatus.SUCCESS for run in runs),
     )
@@ -184,7 +192,7 @@ def _run(guard: Guard, table: str, tag: str, key: str, attempt: int) -> dg.RunRe
 def _served(
     instance: dg.DagsterInstance, guard: Guard, rollback: Decision, reach: Reach, *, now: datetime
 ) -> dict[str, list[Served]]:
-    """What was predicted since, by table."""
+    """What was predicted since, by table; what was made again is no word on the service."""
     found = {
         table: newest_served(
             instance,
@@ -193,6 +201,7 @@ def _served(
             reach.partitions[table],
             reach.store,
             after=rollback.at,
+            but=tries_of(instance, tag_of(rollback, table), now=now),
         )
         for table in guard.tables_by_version
     }

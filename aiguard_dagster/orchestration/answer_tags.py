@@ -1,7 +1,7 @@
 """Answers to proposals from tags in MLflow; it is asked only where a proposal is open."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from aiguard_dagster.adapters.mlflow.client import IN_A_TICK, short_patience
@@ -32,12 +32,10 @@ class AnswerTags:
     Attributes:
         registry_of: Opens a guard's registry.
         warn: Where to say that MLflow did not answer.
-        down: Whether it has not answered in this tick; it is then not asked again.
     """
 
     registry_of: Callable[[Guard], ModelRegistry]
     warn: Callable[[str], None]
-    down: bool = field(default=False, init=False)
 
     def answers(
         self, guard: Guard, decisions: Sequence[Decision], *, now: datetime
@@ -68,20 +66,17 @@ class AnswerTags:
         return stamped
 
     def _versions(self, guard: Guard, waiting: Sequence[Decision]) -> dict[str, Version]:
-        """The versions that proposals are about; none where MLflow does not answer."""
-        if self.down or guard.model is None:
+        """The versions that proposals are about, as far as they exist and MLflow answers."""
+        if guard.model is None:
             return {}
         try:
             with short_patience(IN_A_TICK):
                 registry = self.registry_of(guard)
-                found = {}
-                for name in {_subject(proposal) for proposal in waiting}:
-                    number = name or registry.champion()
-                    if number is not None:
-                        found[name] = registry.version(number)
-                return found
+                known = {version.version: version for version in registry.versions()}
+                named = {_subject(proposal) for proposal in waiting}
+                wanted = {name: name or registry.champion() or "" for name in named}
+                return {name: known[n] for name, n in wanted.items() if n in known}
         except AIGuardError as error:
-            self.down = True
             self.warn(f"{guard.name}: tags are not read: {first_paragraph(str(error))}")
             return {}
 

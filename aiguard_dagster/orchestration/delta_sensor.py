@@ -34,7 +34,7 @@ from aiguard_dagster.orchestration.keys import (
     table_key,
 )
 from aiguard_dagster.orchestration.lineage import Lineage
-from aiguard_dagster.orchestration.partitions import Partitions
+from aiguard_dagster.orchestration.partitions import Partitions, is_partition
 from aiguard_dagster.orchestration.progress import Note
 from aiguard_dagster.orchestration.quality import severity
 from aiguard_dagster.orchestration.resources import MLflowResource, ProfileStore, ResourceKeys
@@ -218,7 +218,7 @@ class _Tick:
         last, goes_on = Note.parse(self.agenda.note(guard)), missing.goes_on
         note = Note(champion, signature, last.progress)
         if last != note:
-            others = _profiles_to_redo(instance, guard, evaluator)
+            others = _profiles_to_redo(instance, guard, evaluator, self.partitions[guard.name])
             self.requests += others.runs
             after = evaluator.goes_on_from(last.progress)
             # Only a tick that finds nothing left to judge knows that all was written down.
@@ -329,6 +329,8 @@ def profiles_wanted(
         profiles = materialized(instance, key)
         stale = [(p, at) for p, at in sources.items() if profiles.get(p, -1) < at]
         for partition, storage_id in sorted(stale, reverse=True):
+            if not is_partition(instance, partitions[table], partition):
+                continue
             if busy is None:
                 busy = _busy_partitions(instance)
             if partition in busy or len(wanted.runs) >= MOST_RUNS:
@@ -339,20 +341,24 @@ def profiles_wanted(
 
 
 def _profiles_to_redo(
-    instance: dg.DagsterInstance, guard: Guard, evaluator: "DeltaEvaluator"
+    instance: dg.DagsterInstance,
+    guard: Guard,
+    evaluator: "DeltaEvaluator",
+    partitions: Mapping[str, Partitions],
 ) -> Profiling:
     """Runs for profiles on another grid than the champion's, or without what a rule counts."""
     lacking: dict[str, dict[str, None]] = {}
     for rule, signal in delta_rules(guard):
-        partitions = dict.fromkeys(evaluator.on_other_grids(rule, signal))
-        lacking.setdefault(signal.table, {}).update(partitions)
+        found = dict.fromkeys(evaluator.on_other_grids(rule, signal))
+        lacking.setdefault(signal.table, {}).update(found)
     wanted = Profiling()
-    for table, partitions in lacking.items():
+    for table, keys in lacking.items():
         # Each change of what rules count may be tried anew.
         counts = hashlib.sha256(" ".join(sorted(tallies_asked(guard, table))).encode())
         cause = f"v{evaluator.champion}-{counts.hexdigest()[:8]}"
-        for partition in partitions:
-            wanted.ask(instance, profile_key(guard, table), partition, cause)
+        for partition in keys:
+            if is_partition(instance, partitions[table], partition):
+                wanted.ask(instance, profile_key(guard, table), partition, cause)
     return wanted
 
 

@@ -30,11 +30,38 @@ def dimension_names(partitions_def: Partitions) -> tuple[str, ...]:
 
 
 def window_of(partitions_def: Partitions, key: str) -> Window | None:
-    """The window of one time partition, in UTC; None where partitions are not spans of time."""
+    """The window of one time partition, in UTC.
+
+    None where partitions are not spans of time, and for a key of an earlier definition, such as of
+    hours where they are days now.
+    """
     if not isinstance(partitions_def, dg.TimeWindowPartitionsDefinition):
         return None
-    found = partitions_def.time_window_for_partition_key(key)
+    try:
+        found = partitions_def.time_window_for_partition_key(key)
+    except ValueError:
+        return None
+    if partitions_def.get_partition_key_for_timestamp(found.start.timestamp()) != key:
+        return None
     return Window(start=found.start.astimezone(UTC), end=found.end.astimezone(UTC))
+
+
+def is_partition(instance: dg.DagsterInstance, partitions_def: Partitions, key: str) -> bool:
+    """Whether the definition has this partition now: of another one no run can be asked for."""
+    if partitions_def is None:
+        return False
+    if isinstance(partitions_def, dg.DynamicPartitionsDefinition) and partitions_def.name:
+        return instance.has_dynamic_partition(partitions_def.name, key)
+    if isinstance(partitions_def, dg.MultiPartitionsDefinition):
+        try:
+            keys = partitions_def.get_partition_key_from_str(key).keys_by_dimension
+        except (dg.DagsterError, ValueError):
+            return False
+        return all(
+            is_partition(instance, each.partitions_def, keys.get(each.name, ""))
+            for each in partitions_def.partitions_defs
+        )
+    return partitions_def.has_partition_key(key)
 
 
 def partition_length(partitions_def: Partitions) -> timedelta | None:

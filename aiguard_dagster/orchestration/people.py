@@ -31,9 +31,6 @@ from aiguard_dagster.core.spec import Guard
 from aiguard_dagster.core.words import with_hint
 from aiguard_dagster.orchestration.keys import check_key, guard_key
 
-RECENT = 200
-"""Newest evaluations of a rule among which the newest event time is looked for."""
-
 
 def record_answer(
     instance: dg.DagsterInstance,
@@ -169,6 +166,6 @@ def newest_word(instance: dg.DagsterInstance, guard: Guard) -> datetime | None:
     found = [
         stored.point.as_of
         for rule in guard.rules
-        for stored in read_evaluations(instance, check_key(guard, rule), most=RECENT)
+        for stored in read_evaluations(instance, check_key(guard, rule))
     ]
     return max(found, default=None)

@@ -275,6 +275,6 @@ def newest_verdict(context: dg.OpExecutionContext, guard: Guard) -> datetime | N
     found = [
         stored.point.as_of
         for rule in guard.rules
-        for stored in read_evaluations(context.instance, check_key(guard, rule), most=200)
+        for stored in read_evaluations(context.instance, check_key(guard, rule))
     ]
     return max(found, default=None)

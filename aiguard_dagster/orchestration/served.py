@@ -1,6 +1,6 @@
 """Which version made the predictions: read off the profiles' records, and no row is read."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 
 import dagster as dg
@@ -54,9 +54,10 @@ def newest_served(
     store: ProfileStore,
     *,
     after: datetime,
+    but: Collection[str] = (),
 ) -> list[Served]:
-    """The newest partition that was profiled, where it ends after this event time."""
-    profiles = materialized(instance, profile_key(guard, table))
+    """The newest profiled partition but for some, where it ends after this event time."""
+    profiles = materialized(instance, profile_key(guard, table)).keys() - set(but)
     windows = [(key, window) for key in profiles if (window := window_of(partitions_def, key))]
     newest = max(windows, key=lambda each: each[1].end, default=None)
     if newest is None or newest[1].end <= after:

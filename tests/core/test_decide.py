@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aiguard_dagster.core.decide import decide
+from aiguard_dagster.core.decide.holds import is_held
 from aiguard_dagster.core.decisions import (
     DecisionKind,
     incident_id,
@@ -377,6 +378,24 @@ def test_a_hold_that_late_data_puts_before_one_still_going_does_not_end_it():
     assert acts(more) == [(HOLD, 1), (RELEASE, 2)]
     mended = history(fresh=[OK, BREACH, OK, None, OK, OK])
     assert days_of(at_once(mended, decisions=[*going, *more]), RELEASE) == [5]
+
+
+@pytest.mark.parametrize("broken", ["whole", "fresh"])
+def test_a_time_that_was_let_go_and_turns_out_broken_is_held_again(broken):
+    """By another rule that is judged later, or by the same partition made once more."""
+    known = history(fresh=[OK, BREACH, BREACH, OK], whole=[OK] * 4)
+    done = list(at_once(known))
+    assert acts(done) == [(HOLD, 1), (RELEASE, 3)]
+    known[broken] = points(broken, [OK, OK, BREACH, BREACH] if broken == "whole" else BROKEN[:4])
+    again = at_once(known, decisions=done)
+    assert acts(again) == [(HOLD, 3)]
+    assert is_held((*done, *again))
+    assert acts(at_once(known, decisions=[*done, *again])) == []
+    known[broken] = points(broken, [OK] * 6)
+    known["fresh"] = points("fresh", [OK] * 6)
+    ended = at_once(known, decisions=[*done, *again])
+    assert acts(ended)[-1][0] is RELEASE
+    assert not is_held((*done, *again, *ended))
 
 
 def test_holds_that_do_not_meet_are_two():

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aiguard_dagster.core.decide import decide
+from aiguard_dagster.core.cause import Trouble
+from aiguard_dagster.core.decide import decide, decided, situation
 from aiguard_dagster.core.decisions import (
     Decision,
     DecisionKind,
@@ -19,7 +20,7 @@ from aiguard_dagster.core.decisions import (
 )
 from aiguard_dagster.core.incidents import find_incidents
 from aiguard_dagster.core.lifecycle import Patience, Phase, episodes, last_conclusive
-from aiguard_dagster.core.spec import Action, Decide, Mode, Rollback
+from aiguard_dagster.core.spec import Action, Decide, Layer, Mode, Rollback
 from aiguard_dagster.core.verdicts import Verdict
 from tests.core.test_decide import (
     BREACH,
@@ -161,6 +162,25 @@ def test_a_person_who_releases_ends_a_hold_whose_cause_lasts():
     assert at_once(stale, decisions=[*held, release]) == ()
     again = history(fresh=[OK, BREACH, BREACH, BREACH, OK, BREACH])
     assert acts(at_once(again, decisions=[*held, release])) == [(HOLD, 5)]
+
+
+def test_a_cause_upstream_that_is_noticed_once_more_is_no_new_reason_after_a_release():
+    """A run that failed in the night is put at the window's end, until a later window has it in."""
+    failed = START + 5 * DAY + 3 * HOURS
+
+    def on(day, decisions):
+        seen = situation(
+            GUARD, history(mae=[OK] + [BREACH] * day), decisions, now=START + day * DAY + 6 * HOURS
+        )
+        since = min(failed, START + day * DAY)
+        broken = Trouble(asset="raw", layer=Layer.SOURCE, since=since, reason="failed: its run")
+        return decided(replace(seen, troubles=(broken,)))
+
+    held = [d for d in on(5, []) if d.kind is HOLD]
+    assert days_of(held, HOLD) == [5]
+    release = replace(held[0], kind=RELEASE, actor="ada")
+    for day in (5, 6, 7):
+        assert days_of(on(day, [*held, release]), HOLD) == []
 
 
 @given(histories, st.lists(st.sampled_from([APPROVE, REJECT, None]), max_size=6))

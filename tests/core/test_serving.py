@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aiguard_dagster.core.decisions import Decision, DecisionKind
+from aiguard_dagster.core.lifecycle import Point
 from aiguard_dagster.core.serving import (
     Served,
     confirm,
@@ -16,6 +17,7 @@ from aiguard_dagster.core.serving import (
     last_rollback,
     moved_on,
 )
+from aiguard_dagster.core.verdicts import Verdict
 from tests.core.test_decide import DAY, GUARD, OK, START, history, points
 
 MOVED = START + 10 * DAY
@@ -128,10 +130,17 @@ def test_a_rollback_from_before_the_move_was_recorded_counts_from_its_event_time
 
 
 def test_a_rollback_is_looked_at_again_when_its_time_is_over_and_then_no_more():
-    assert confirm_due(GUARD, []) is None
-    assert confirm_due(GUARD, [ROLLBACK]) == DUE
-    assert confirm_due(GUARD, [ROLLBACK, said(day_of(10, v2=1))]) is None
-    assert confirm_due(GUARD, [ROLLBACK, said(day_of(10, v1=1))]) is None
+    assert confirm_due(GUARD, [], {}) is None
+    assert confirm_due(GUARD, [ROLLBACK], {}) == DUE
+    assert confirm_due(GUARD, [ROLLBACK, said(day_of(10, v2=1))], {}) is None
+    assert confirm_due(GUARD, [ROLLBACK, said(day_of(10, v1=1))], {}) is None
+
+
+def test_a_rollback_that_a_person_has_moved_on_from_is_waited_for_no_more():
+    later = ROLLBACK.at + DAY
+    judged = Point(as_of=later, start=ROLLBACK.at, verdict=Verdict.OK, subject="3")
+    assert confirm_due(GUARD, [ROLLBACK], {"error": [judged]}) is None
+    assert confirm_due(GUARD, [ROLLBACK], {"error": [replace(judged, subject="1")]}) == DUE
 
 
 def judged(subject, *, day, since):

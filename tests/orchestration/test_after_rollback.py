@@ -1,8 +1,9 @@
 """What follows a rollback: predictions made again, and the restored version seen at work."""
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
+import dagster as dg
 import pytest
 
 from aiguard_dagster.core import repredict
@@ -175,6 +176,41 @@ def test_predictions_that_do_not_follow_the_alias_are_not_called_made_again(
     assert "1 still by v2" in escalation.reason
 
 
+def test_a_run_that_died_with_its_machine_is_tried_again_after_an_hour(new_project, monkeypatch):
+    project = rolled_back(new_project, days=(1,))
+    monkeypatch.setattr(type(project.daemon), "_run", dies)
+    project.tick()
+    project.daemon._run_keys.clear()
+    job = project.defs.resolve_job_def("demand__predictions_repredict")
+    ((request, *_), _) = requested(project)
+    project.instance.create_run_for_job(
+        job,
+        status=dg.DagsterRunStatus.STARTED,
+        tags={
+            **request.tags,
+            "dagster/partition": request.partition_key,
+            "dagster/run_key": request.run_key,
+        },
+    )
+    assert [r.run_key for r in requested(project)[0]] == []
+    project.now = datetime.now(UTC) + timedelta(hours=2)
+    assert [r.run_key for r in requested(project)[0]] == [request.run_key.replace("#1", "#2")]
+
+
+def requested(project):
+    """What the next tick asks for, without what comes of it."""
+    sensor = project.defs.resolve_sensor_def(STOP_RULES)
+    available = project.defs.resources
+    with dg.build_sensor_context(
+        resources={key: available[key] for key in sensor.required_resource_keys},
+        instance=project.instance,
+        definitions=project.defs,
+        sensor_name=STOP_RULES,
+    ) as context:
+        found = sensor.evaluate_tick(context)
+    return [r for r in found.run_requests or () if REPREDICT_TAG in r.tags], found.asset_events
+
+
 def test_a_person_who_moves_on_ends_it(new_project):
     project = rolled_back(new_project, versions=3, baselines=("1", "2", "3"))
     with pytest.MonkeyPatch.context() as patched:
@@ -248,6 +284,16 @@ def test_a_rollback_is_confirmed_by_the_first_predictions_of_the_restored_versio
     }
     assert confirmed.incident == told(project, "rollback")[0].incident
     project.live(3, weather=TURNED)
+    assert len(told(project, "confirm")) == 1
+
+
+def test_what_was_made_again_is_no_word_on_the_service(new_project):
+    project = turned(new_project)
+    project.ask_for_rollback(at=day(2).isoformat(), approved="true")
+    until_quiet(project)
+    assert versions(project, 2, 3) == ["1", "1"]
+    assert told(project, "confirm") == []
+    project.live(4)
     assert len(told(project, "confirm")) == 1
 
 

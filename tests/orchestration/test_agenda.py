@@ -1,5 +1,6 @@
 """Which guards a tick looks at, and that leaving the others alone changes no decision."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
@@ -11,6 +12,8 @@ from aiguard_dagster.adapters.dagster.history import newest_event, news_since
 from aiguard_dagster.core.decide import decided, situation
 from aiguard_dagster.core.decide.attention import horizon, is_calm, next_look, reaches_back
 from aiguard_dagster.core.spec import Guard
+from aiguard_dagster.core.verdicts import Verdict
+from aiguard_dagster.orchestration import ticks
 from aiguard_dagster.orchestration.agenda import ANYWAY, Agenda
 from tests.core.test_decide import (
     BREACH,
@@ -147,25 +150,70 @@ def test_what_is_older_than_what_matters_changes_no_decision(known, days):
     cut = {}
     for name, found in whole.items():
         newest = sorted(found, key=lambda p: p.as_of, reverse=True)
-        count = next(n for n in range(1, len(newest) + 1) if reaches_back(newest[:n], span))
+        count = next(n for n in range(1, len(newest) + 1) if enough(newest[:n], span))
         cut[name] = newest[:count]
     assert decided(situation(GUARD, cut, earlier, now=now)) == decided(
         situation(GUARD, whole, earlier, now=now)
     )
 
 
+def enough(read, span):
+    """Of verdicts that were written as soon as they could be, the newest first."""
+    return reaches_back(read, read[-1].as_of, span=span)
+
+
 def test_a_breach_is_never_cut_in_two():
     span = 5 * DAY
     found = points("mae", [OK, BREACH, BREACH, *[OK] * 9])
     newest = found[::-1]
-    assert not reaches_back(newest[:6], span)
-    assert reaches_back(newest[:7], span)
+    assert not enough(newest[:6], span)
+    assert enough(newest[:7], span)
     lasting = points("mae", [OK, *[BREACH] * 20])[::-1]
-    assert not reaches_back(lasting[:20], span)
-    assert reaches_back(lasting, span)
-    assert not reaches_back([], span)
+    assert not enough(lasting[:20], span)
+    assert enough(lasting, span)
+    assert not reaches_back([], START, span=span)
+
+
+def test_what_a_backfill_has_written_lately_hides_nothing_from_before():
+    old = points("mae", [OK] * 60)[::-1]
+    assert enough(old, 5 * DAY)
+    assert not reaches_back(old, old[0].as_of + DAY, span=5 * DAY)
+
+
+def test_silence_alone_and_series_apart_are_never_enough():
+    silent = points("mae", [Verdict.INCONCLUSIVE] * 60)[::-1]
+    assert not enough(silent, 5 * DAY)
+    apart = [replace(point, series="north") for point in points("mae", [OK] * 60)[::-1]]
+    assert not enough(apart, 5 * DAY)
 
 
 def test_the_time_that_matters_covers_windows_graces_and_recoveries():
     assert horizon(GUARD) == 2 * (3 * DAY + 2 * DAY) + 14 * DAY
     assert isinstance(GUARD, Guard)
+
+
+def test_a_guard_that_fails_slowly_does_not_starve_the_others(monkeypatch):
+    monkeypatch.setattr(ticks, "in_time", lambda: lambda: False)
+    guards = [GUARD.model_copy(update={"name": name}) for name in "abc"]
+    looked, cursor = [], None
+
+    def look(guard):
+        looked.append(guard.name)
+        if guard.name == "a":
+            raise TimeoutError
+        agenda.looked_at(guard)
+
+    for number in range(3):
+        agenda = Agenda.from_cursor(cursor, now=NOW + number * 30 * SECOND)
+        with dg.build_sensor_context() as context:
+            ticks.for_each_guard(context, agenda, guards, look)
+        cursor = agenda.to_cursor()
+    assert sorted(looked) == ["a", "b", "c"]
+
+
+def test_a_tick_in_which_every_guard_fails_has_failed():
+    def look(guard):
+        raise TimeoutError(guard.name)
+
+    with dg.build_sensor_context() as context, pytest.raises(dg.Failure, match="TimeoutError"):
+        ticks.for_each_guard(context, Agenda(read=0, now=NOW), [GUARD, OTHER], look)

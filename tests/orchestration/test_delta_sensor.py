@@ -381,3 +381,15 @@ def materialisations(project, number):
         asset_key=project.profiles()[-1], asset_partitions=[partition(number)]
     )
     return project.instance.fetch_materializations(wanted, limit=10).records
+
+
+@pytest.mark.parametrize("key", ["2025-06-01", "2026-01-01-05:00", "north"])
+def test_a_partition_that_the_definition_no_longer_has_keeps_nobody_waiting(new_project, key):
+    project = new_project(rules=ONE_DAY)
+    project.live(1)
+    for asset in (FEATURES, *project.profiles()):
+        project.instance.report_runless_asset_event(dg.AssetMaterialization(asset, partition=key))
+    project.instance.report_runless_asset_event(dg.AssetMaterialization(FEATURES, partition=key))
+    assert project.daemon.tick(DELTAS) == []
+    project.live(2)
+    assert project.verdicts("drift")[2] == "ok"

@@ -1,5 +1,6 @@
 """What owners say in tags on a version: answers, taken once, and pins, which always win."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -8,6 +9,7 @@ from aiguard_dagster.adapters.mlflow import registry as registry_module
 from aiguard_dagster.core.errors import ActionError
 from aiguard_dagster.core.people import Answer, answer_of_text
 from aiguard_dagster.orchestration import rollback as rollback_job
+from aiguard_dagster.orchestration.answer_tags import AnswerTags
 from aiguard_dagster.orchestration.people import record_answer
 from tests.orchestration.project import (
     COMPLETE,
@@ -272,3 +274,15 @@ def test_a_person_who_promotes_another_version_wins_over_an_approval(new_project
     assert "rollback" not in project.kinds()
     assert not project.registry.is_quarantined("2")
     assert rollback_job.rollback_job_name(project.guard) == "demand_rollback"
+
+
+def test_a_version_that_was_deleted_keeps_no_other_guard_from_being_answered(asked):
+    gone = replace(asked.last("propose"), evidence={**asked.last("propose").evidence})
+    gone = replace(gone, evidence={**gone.evidence, "champion": "9"}, rule="other")
+    tag(asked, ANSWER, "reject ada: a holiday")
+    warned = []
+    tags = AnswerTags(registry_of=lambda _: asked.registry, warn=warned.append)
+    assert tags.answers(asked.guard, [gone], now=asked.now) == []
+    (answer,) = tags.answers(asked.guard, asked.decisions(), now=asked.now)
+    assert (answer.kind, answer.actor) == ("reject", "ada")
+    assert warned == []

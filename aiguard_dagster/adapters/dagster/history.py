@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import dagster as dg
 import sqlalchemy as db
@@ -36,6 +37,7 @@ EVENTS, EVALUATIONS = SqlEventLogStorageTable, AssetCheckExecutionsTable
 MOST_EVALUATIONS = 2_000
 """Newest evaluations of one check that are read; a daily rule reaches back five years."""
 NEW_PAGE, FIRST_PAGE, PAGE = 5, 50, 500
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MOST_NEWS = 20_000
 """Events that one tick reads; the rest is read by the next."""
 
@@ -60,7 +62,7 @@ def read_evaluations(
     check: dg.AssetCheckKey,
     *,
     most: int = MOST_EVALUATIONS,
-    enough: Callable[[Sequence[Point]], bool] = lambda _: False,
+    enough: Callable[[Sequence[Point], datetime], bool] = lambda _points, _written: False,
     after: int = 0,
 ) -> tuple[StoredEvaluation, ...]:
     """The evaluations of one check, oldest write first; rows that are not ours are left out.
@@ -69,7 +71,8 @@ def read_evaluations(
         instance: The Dagster instance.
         check: The check.
         most: How many to read, the newest.
-        enough: Asked after each page, newest write first, whether no older ones are needed.
+        enough: Asked after each page, newest write first, with all points so far and when the
+            last of them was written, whether none that was written earlier is needed.
         after: What was written up to this storage id of the event log is not needed; pages may
             bring some of it.
     """
@@ -78,23 +81,40 @@ def read_evaluations(
     while len(found) < most:
         size = PAGE if cursor else NEW_PAGE if after else FIRST_PAGE
         page = _page(instance, check, size=size, before=cursor)
-        found += [stored for _, _, event in page if (stored := _stored(event))]
-        if len(page) < size or enough([each.point for each in found]):
+        found += [stored for row in page if (stored := _stored(row.event))]
+        if len(page) < size or page[-1].storage_id <= after:
             break
-        cursor, written, _ = page[-1]
-        if written <= after:
+        if enough([each.point for each in found], page[-1].written):
             break
+        cursor = page[-1].id
     return tuple(reversed(found[:most]))
+
+
+class _Row(NamedTuple):
+    """One evaluation as the table has it.
+
+    Attributes:
+        id: Its number in the table.
+        storage_id: Its number in the event log; 0 without one.
+        written: When it was written.
+        event: As JSON.
+    """
+
+    id: int
+    storage_id: int
+    written: datetime
+    event: str | None
 
 
 def _page(
     instance: dg.DagsterInstance, check: dg.AssetCheckKey, *, size: int, before: int | None
-) -> list[tuple[int, int, str]]:
-    """The newest evaluations, not those planned only: id, storage id in the log, event."""
+) -> list[_Row]:
+    """The newest evaluations, and none that are only planned."""
     query = (
         db.select(
             EVALUATIONS.c.id,
             EVALUATIONS.c.evaluation_event_storage_id,
+            EVALUATIONS.c.evaluation_event_timestamp,
             EVALUATIONS.c.evaluation_event,
         )
         .where(
@@ -108,7 +128,10 @@ def _page(
     if before is not None:
         query = query.where(EVALUATIONS.c.id < before)
     with _events(instance).index_connection() as connection:
-        return [(row[0], row[1] or 0, row[2]) for row in connection.execute(query)]
+        return [
+            _Row(number, storage_id or 0, (written or EPOCH).replace(tzinfo=UTC), event)
+            for number, storage_id, written, event in connection.execute(query)
+        ]
 
 
 def _stored(event: str | None) -> StoredEvaluation | None:

@@ -1,9 +1,12 @@
 """A registered model as it stood at one look: what is asked several times is read once."""
 
+from datetime import datetime
+
 from pydantic import JsonValue
 
 from aiguard_dagster.adapters.mlflow.registry import ModelRegistry
 from aiguard_dagster.adapters.mlflow.tags import Version
+from aiguard_dagster.core.champions import Reign
 
 
 class SteadyRegistry(ModelRegistry):
@@ -20,6 +23,15 @@ class SteadyRegistry(ModelRegistry):
     def of(cls, registry: ModelRegistry) -> "SteadyRegistry":
         """The same model, from now on as it stands when it is first asked."""
         return cls(registry.client, registry.model)
+
+    def observe(self, *, now: datetime) -> Reign | None:
+        """See :meth:`ModelRegistry.observe`."""
+        reigns, champion = self.reigns(), self.champion()
+        if champion is None or (reigns and reigns[-1].version == champion):
+            return None
+        # What tells of a move is written about it, so it must be read after the pointer.
+        self._versions = None
+        return super().observe(now=now)
 
     def champion(self) -> str | None:
         """See :meth:`ModelRegistry.champion`."""

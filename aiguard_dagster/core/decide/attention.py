@@ -25,7 +25,7 @@ def _times(seen: Situation) -> Iterator[datetime]:
     for proposal, answer in proposals(seen.decisions).values():
         if answer is None:
             yield datetime.fromisoformat(str(proposal.evidence["deadline"]))
-    unconfirmed = confirm_due(seen.guard, seen.decisions)
+    unconfirmed = confirm_due(seen.guard, seen.decisions, seen.points)
     if unconfirmed is not None:
         yield unconfirmed
     for _, _, at, told in silent_at(seen):
@@ -44,7 +44,7 @@ def is_calm(seen: Situation) -> bool:
     """Whether nothing is going on, so that further ``ok`` verdicts cannot lead to a decision."""
     going = any(e.ended is None for mine in seen.found.values() for e in mine)
     unsettled = any(incident.ended is None for incident in seen.incidents)
-    served = confirm_due(seen.guard, seen.decisions) is None
+    served = confirm_due(seen.guard, seen.decisions, seen.points) is None
     quiet = not (going or unsettled or waits_for_others(seen) or is_held(seen.decisions))
     return quiet and served
 
@@ -54,17 +54,22 @@ def horizon(guard: Guard) -> timedelta:
     return max(2 * rule.takes + guard.recovery_window_of(rule) for rule in guard.rules)
 
 
-def reaches_back(points: Sequence[Point], span: timedelta) -> bool:
+def reaches_back(points: Sequence[Point], written: datetime, *, span: timedelta) -> bool:
     """Whether verdicts, in any order, tell all that matters: older ones need not be read.
 
-    They reach further back than the span, and begin with ``ok`` in every series, so that no breach
-    is cut in two.
+    They reach further back than the span, and begin with ``ok``, so that no breach is cut in two.
+    Nothing speaks for a time after it was written, so what was written before that is older still;
+    what a backfill has written lately is not. Where partitions have series, one of them may have
+    been silent for longer than any span, so nothing is left out.
+
+    Args:
+        points: The verdicts that were read, in any order.
+        written: When the oldest of them was written; all that are left were written before.
+        span: How far back verdicts may matter.
     """
-    first: dict[str, Point] = {}
-    for point in sorted(points, key=lambda point: point.as_of, reverse=True):
-        if point.verdict in CONCLUSIVE:
-            first[point.series] = point
-    newest = max((p.as_of for p in points), default=None)
-    return newest is not None and all(
-        p.verdict is Verdict.OK and p.as_of < newest - span for p in first.values()
-    )
+    newest = max((point.as_of for point in points), default=None)
+    heard = [point for point in points if point.verdict in CONCLUSIVE]
+    if newest is None or not heard or any(point.series for point in points):
+        return False
+    first = min(heard, key=lambda point: point.as_of)
+    return first.verdict is Verdict.OK and max(first.as_of, written) < newest - span

@@ -27,6 +27,7 @@ class Span:
         reasons: Why, one for each rule that asks.
         rule: The first of them.
         causes: The rules whose breach it lasts for, one for each reason.
+        freed_from: From when on a person who releases ends it; from its start when left out.
     """
 
     start: datetime
@@ -34,6 +35,7 @@ class Span:
     reasons: tuple[str, ...]
     rule: str
     causes: tuple[str, ...]
+    freed_from: datetime | None = None
 
 
 def holds(seen: Situation) -> list[Decision]:
@@ -49,15 +51,12 @@ def holds(seen: Situation) -> list[Decision]:
         }
         known = (*seen.decisions, *new)
         if DecisionKind.HOLD not in done and not is_held(known, span.start):
-            new.append(
-                Decision(
-                    kind=DecisionKind.HOLD,
-                    at=span.start,
-                    incident=incident,
-                    rule=span.rule,
-                    reason="; ".join(span.reasons),
-                )
-            )
+            new.append(_hold(incident, span, at=span.start))
+        elif span.end is None and not is_held(known):
+            # It was let go, and then the very time for which it was let go turned out broken.
+            marks = hold_marks(known)
+            again = _hold(incident, span, at=max(span.start, marks[-1].at))
+            new.append(replace(again, evidence={"again": len(marks)}))
         if span.end is not None and DecisionKind.RELEASE not in done:
             lasted = format_duration(span.end - span.start)
             reason = f"the cause is gone after {lasted}"
@@ -141,7 +140,9 @@ def _explained(seen: Situation, rule: Rule, episode: Episode, fired: datetime) -
         start = max(fired, trouble.since)
         if trouble.until is None and trouble.excuses:
             reason = f"{rule.name} is explained by {trouble.asset} ({trouble.layer})"
-            asked.append(_span(start, None, f"{reason}: {trouble.reason}", rule.name))
+            span = _span(start, None, f"{reason}: {trouble.reason}", rule.name)
+            # Who lets go knows of the breach; that its cause is noticed once more is no new one.
+            asked.append(replace(span, freed_from=fired))
     return asked
 
 
@@ -163,16 +164,18 @@ def _by_answer(seen: Situation) -> list[Span]:
 
 
 def _let_go(seen: Situation, span: Span) -> Span | None:
-    """A person who releases ends every span that had begun by then."""
+    """A person who releases ends every span that had begun by then; None where nothing is left."""
     freed = [
         d.at
         for d in seen.decisions
         if d.kind is DecisionKind.RELEASE
         and d.actor != GUARD
-        and d.at >= span.start
+        and d.at >= (span.freed_from or span.start)
         and (span.end is None or d.at <= span.end)
     ]
-    return replace(span, end=min(freed)) if freed else span
+    if not freed:
+        return span
+    return replace(span, end=min(freed)) if min(freed) >= span.start else None
 
 
 def _span(
@@ -191,6 +194,11 @@ def _incident(seen: Situation, span: Span) -> str:
         and (each.ended is None or span.start <= each.ended)
     ]
     return joined[-1] if joined else incident_id(seen.guard.name, span.rule, span.start)
+
+
+def _hold(incident: str, span: Span, *, at: datetime) -> Decision:
+    reason = "; ".join(span.reasons)
+    return Decision(kind=DecisionKind.HOLD, at=at, incident=incident, rule=span.rule, reason=reason)
 
 
 def _release(incident: str, rule: str, *, at: datetime, reason: str) -> Decision:

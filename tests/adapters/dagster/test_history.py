@@ -145,6 +145,21 @@ def test_a_long_history_is_read_page_by_page(disk, monkeypatch):
     assert [e.fingerprint for e in read_evaluations(disk, CHECK, most=4)] == [*"4567"]
 
 
+def test_who_has_enough_is_told_when_the_last_one_was_written(instance):
+    before = datetime.now(UTC) - timedelta(seconds=5)
+    report(instance, *(evaluation(number) for number in range(1, 61)))
+    asked = []
+
+    def enough(points, written):
+        asked.append((len(points), written))
+        return True
+
+    assert len(read_evaluations(instance, CHECK, enough=enough)) == 50
+    ((count, written),) = asked
+    assert count == 50
+    assert before < written < datetime.now(UTC) + timedelta(seconds=5)
+
+
 @pytest.mark.parametrize("newer", [0, 1, 4, 5, 6, 60])
 def test_all_that_was_written_after_a_place_in_the_log_is_read(instance, newer):
     for _ in range(40):  # The log's numbers are others than those of evaluations.
