@@ -4,7 +4,8 @@
 
 Each guard has a model in a real MLflow over HTTP with a recorded baseline, a table with daily
 partitions and ten rules. The history is written into Dagster's own database, copied from events
-that Dagster wrote, for no tick takes part in that. Then each sensor ticks as the daemon would:
+that Dagster wrote, for no tick takes part in that; each day's rows bear its own time, as they would
+had the days been lived. Then each sensor ticks as the daemon would:
 
 - ``first``: without a cursor, as after it was lost;
 - ``still``: nothing has come, as in most ticks;
@@ -134,6 +135,7 @@ class Copies:
             metadata.reflect(connection, only=[*self.TABLES, "asset_keys"])
         self.tables = metadata.tables
         self.marks = dict.fromkeys(self.tables, 0)
+        self.dated = 0
 
     def write(self, others: Sequence[Guard]) -> None:
         """Copy all rows that are new since the last time."""
@@ -154,6 +156,17 @@ class Copies:
                         connection.execute(table.insert(), batch)
                 newest = connection.execute(db.select(db.func.max(table.c.id))).scalar()
                 self.marks[name] = int(newest or 0)
+
+    def date(self, now: datetime) -> None:
+        """Have what is new among the verdicts written at a time of the days that are lived."""
+        table = self.tables["asset_check_executions"]
+        with self.instance.event_log_storage.index_connection() as connection:  # type: ignore[attr-defined]
+            connection.execute(
+                table.update()
+                .where(table.c.id > self.dated)
+                .values(evaluation_event_timestamp=now.replace(tzinfo=None))
+            )
+            self.dated = int(connection.execute(db.select(db.func.max(table.c.id))).scalar() or 0)
 
     @staticmethod
     def _plain(row: db.RowMapping, table: db.Table) -> dict[str, object]:
@@ -204,6 +217,7 @@ class Fleet:
         for _ in range(days):
             self.make_partition()
             self.settle()
+            self.copies.date(self.now)
         self.copies.write(self.guards[1:])
         self.daemon.cursors.clear()
 
