@@ -10,7 +10,7 @@ export DAGSTER_TELEMETRY_ENABLED ?= false
 export MLFLOW_DISABLE_TELEMETRY ?= true
 export GX_ANALYTICS_ENABLED ?= false
 
-.PHONY: setup demo demo-assistant ui test test-postgres chaos test-spark check lock bench clean
+.PHONY: setup demo demo-assistant ui test test-slow test-postgres chaos test-spark check lock bench clean
 .DELETE_ON_ERROR:
 
 setup: $(STAMP)
@@ -33,14 +33,18 @@ demo-assistant: $(STAMP)
 ui: $(STAMP)
 	$(RUN) -m examples.ui $(if $(PORT),-p $(PORT))
 
-PYTEST = $(RUN) -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not spark and not chaos"
+PYTEST = $(RUN) -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 test: $(STAMP)
-	$(PYTEST)
+	$(PYTEST) -m "not spark and not chaos and not slow"
+
+# Whole demos, real daemons, killed processes, months of days.
+test-slow: $(STAMP)
+	$(PYTEST) -m "slow and not spark and not chaos"
 
 # All that touches Dagster's storage, with that storage in a Postgres.
 test-postgres: $(STAMP)
-	$(PYTEST) --postgres tests/adapters/dagster tests/orchestration tests/test_daemon.py
+	$(PYTEST) -m "not spark and not chaos" --postgres tests/adapters/dagster tests/orchestration tests/test_daemon.py
 
 # Kills and breaks real processes for half an hour, and prints what was tried, survived and lost.
 chaos: $(STAMP)

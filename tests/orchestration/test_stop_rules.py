@@ -44,7 +44,7 @@ def stage_of(project, version):
 
 
 @pytest.mark.both_storages
-@pytest.mark.parametrize("mlflow", ["sqlite", "http"])
+@pytest.mark.parametrize("mlflow", ["sqlite", pytest.param("http", marks=pytest.mark.slow)])
 def test_a_breach_beyond_the_grace_window_ends_in_a_whole_rollback(new_project, mlflow):
     project = new_project(mlflow=mlflow, on_disk=True, rules=(FRESH, COMPLETE, ERROR))
     project.live(1, 2, 3)

@@ -240,6 +240,7 @@ class Machine(RuleBasedStateMachine):
                 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pointer", ["alias"])
 def test_whatever_happens_in_whatever_order_the_promises_hold(sqlite_workshop, pointer):
     Machine.workshop = sqlite_workshop

@@ -97,6 +97,7 @@ def test_a_model_that_fails_is_unfit_and_its_failure_quotes_no_row(model, scratc
     assert list(scratch.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("way", "told"),
     [("hangs deaf", "still loading after"), ("hangs predicting", "still predicting after")],
@@ -135,6 +136,7 @@ predict_apart(registry, "1", pd.DataFrame({"load": [1.0]}), within=timedelta(min
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process of that")
 def test_a_run_that_is_killed_takes_the_trial_with_it_and_leaves_no_rows(model, scratch):
     pid_file = scratch.parent / "pid"
