@@ -16,8 +16,8 @@ from tests.chaos.place import at
 from tests.orchestration.project import STOP_RULES
 
 KILLS_IN_A_ROW = 4
-RANDOM_KILLS = 26
-"""Requests of which one or two runs are killed at random times, for each place and pointer."""
+RUNS_KILLED, TRANSACTIONS_KILLED = 30, 52
+"""Kills at random times, for each place and pointer."""
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_runs_killed_at_random_times_end_as_one_rollback(trial, table, dice, mlf
     whole = trial(mlflow, pointer).seconds[0]
     after_intent = trial(mlflow, pointer, {"from": "intent"}).seconds[0]
     killed = 0
-    while killed < RANDOM_KILLS * 2:
+    while killed < RUNS_KILLED:
         kills = []
         for _ in range(2):
             if dice.random() < 0.5:
@@ -84,7 +84,7 @@ def test_a_transaction_killed_again_and_again_ends_as_one_rollback(
     longest = children.do("transaction", place(), **{"from": "intent"})["s_after"]
     fault = f"transaction killed at random times, {mlflow}, {pointer}"
     killed = 0
-    while killed < RANDOM_KILLS * 2:
+    while killed < TRANSACTIONS_KILLED:
         mine, before = place(), killed
         with table.trying(fault, times=0):
             for _ in range(KILLS_IN_A_ROW):
