@@ -9,7 +9,7 @@ import click
 
 from aiguard_dagster.cli.shared import TRACKING_URI, only_guard
 from aiguard_dagster.core.errors import AIGuardError
-from aiguard_dagster.core.spec import Guard
+from aiguard_dagster.core.spec import Action, Guard
 from aiguard_dagster.core.words import did_you_mean, with_hint
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def record(guard_file: Path, model_version: str, data: tuple[str, ...], tracking
     """Record the baseline of a model version in MLflow."""
     from polars.exceptions import PolarsError
 
-    from aiguard_dagster.orchestration.baseline import record_baseline
+    from aiguard_dagster.orchestration.baseline import inputs_without_table, record_baseline
 
     guard = only_guard(guard_file)
     tables = _tables(guard, data)
@@ -49,6 +49,12 @@ def record(guard_file: Path, model_version: str, data: tuple[str, ...], tracking
         raise click.ClickException(str(error)) from None
     metrics = ", ".join(f"{name} {value:.4g}" for name, value in found.metrics.items())
     click.echo(f"{found.model} v{found.version}: baseline of {found.guard} recorded. {metrics}")
+    lacking = inputs_without_table(guard, model_version, tables, tracking_uri=tracking_uri)
+    if lacking and any(rule.action is Action.ROLLBACK for rule in guard.rules):
+        click.echo(
+            f"No table has {', '.join(lacking)}, which v{found.version} takes: a rollback could not"
+            " try it on recent rows. Declare the asset that holds them as a table of the guard."
+        )
 
 
 @click.command()

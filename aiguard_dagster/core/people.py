@@ -209,6 +209,9 @@ def _meant(guard: str, decisions: Sequence[Decision], incident: str, rule: str) 
     hint = f"what waits: {_listed(everything)}" if everything else "nothing of this guard waits."
     if not incident:
         rest = f" of {rule}" if rule else ""
+        said = [d for d in decisions if d.kind in {DecisionKind.APPROVE, DecisionKind.REJECT}]
+        if said and not everything:
+            hint = f"the last answer was to {said[-1].incident}: {told_of(said[-1])}."
         raise ActionError(with_hint(f"{guard}: nothing{rest} waits for an answer", hint))
     ids = sorted({decision.incident for decision in decisions})
     if incident not in ids:
@@ -217,7 +220,9 @@ def _meant(guard: str, decisions: Sequence[Decision], incident: str, rule: str) 
     closed = [answer for _, answer in of_incident.values() if answer is not None]
     if closed:
         what = f"{incident}: answered already. {told_of(closed[-1])}"
-        hint = f"the first answer counts. To roll back all the same, run the job {guard}_rollback."
+        hint = "the first answer counts."
+        if closed[-1].kind is not DecisionKind.APPROVE:
+            hint += f" To roll back all the same, run the job {guard}_rollback."
         raise ActionError(with_hint(what, hint))
     raise ActionError(with_hint(f"{incident}: nothing waits for an answer", hint))
 

@@ -45,10 +45,12 @@ class AnswerTags:
         found: list[Decision] = []
         if not waiting:
             return found
-        versions = self._versions(guard, waiting)
+        versions, champion = self._read(guard, waiting)
         for proposal in waiting:
             version = versions.get(_subject(proposal))
-            if version is not None:
+            if champion is not None and _subject(proposal) not in {"", champion}:
+                found.append(_moot(proposal, champion))
+            elif version is not None:
                 alone = sum(_subject(other) == _subject(proposal) for other in waiting) == 1
                 known = (*decisions, *found)
                 found += _answer(proposal, version, known, alone=alone, now=now)
@@ -57,7 +59,7 @@ class AnswerTags:
     def stamped(self, guard: Guard, decided: Sequence[Decision]) -> list[Decision]:
         """New proposals that remember which tags were there before them: those are no answers."""
         new = [d for d in decided if d.kind is DecisionKind.PROPOSE and STANDING not in d.evidence]
-        versions = self._versions(guard, new) if new else {}
+        versions, _ = self._read(guard, new) if new else ({}, None)
         stamped = []
         for decision in decided:
             version = versions.get(_subject(decision)) if decision in new else None
@@ -65,20 +67,22 @@ class AnswerTags:
             stamped.append(replace(decision, evidence={**decision.evidence, **marks}))
         return stamped
 
-    def _versions(self, guard: Guard, waiting: Sequence[Decision]) -> dict[str, Version]:
-        """The versions that proposals are about, as far as they exist and MLflow answers."""
+    def _read(
+        self, guard: Guard, waiting: Sequence[Decision]
+    ) -> tuple[dict[str, Version], str | None]:
+        """The versions that proposals are about, and the champion, as far as MLflow answers."""
         if guard.model is None:
-            return {}
+            return {}, None
         try:
             with short_patience(IN_A_TICK):
                 registry = self.registry_of(guard)
                 known = {version.version: version for version in registry.versions()}
-                named = {_subject(proposal) for proposal in waiting}
-                wanted = {name: name or registry.champion() or "" for name in named}
-                return {name: known[n] for name, n in wanted.items() if n in known}
+                champion = registry.champion()
+                wanted = {_subject(p): _subject(p) or champion or "" for p in waiting}
+                return {name: known[n] for name, n in wanted.items() if n in known}, champion
         except AIGuardError as error:
             self.warn(f"{guard.name}: tags are not read: {first_paragraph(str(error))}")
-            return {}
+            return {}, None
 
 
 def standing(version: Version, rule: str) -> dict[str, str]:
@@ -89,6 +93,17 @@ def standing(version: Version, rule: str) -> dict[str, str]:
 def _subject(proposal: Decision) -> str:
     """The version that a proposal is about; empty for the champion."""
     return str(proposal.evidence.get("champion") or "")
+
+
+def _moot(proposal: Decision, champion: str) -> Decision:
+    """There is nothing left to decide once the version is no longer in production."""
+    return Decision(
+        kind=DecisionKind.SUPERSEDED,
+        at=proposal.at,
+        incident=proposal.incident,
+        rule=proposal.rule,
+        reason=f"{proposal.rule}: v{champion} is champion by now, not v{_subject(proposal)}",
+    )
 
 
 def _answer(

@@ -5,6 +5,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+import narwhals as nw
+
 from aiguard_dagster.adapters.mlflow.baselines import (
     newest_baseline,
     read_baseline,
@@ -12,7 +14,9 @@ from aiguard_dagster.adapters.mlflow.baselines import (
 )
 from aiguard_dagster.adapters.mlflow.client import connect
 from aiguard_dagster.adapters.mlflow.registry import ModelRegistry
+from aiguard_dagster.adapters.mlflow.signatures import input_types
 from aiguard_dagster.core.errors import MeasurementError
+from aiguard_dagster.core.model_inputs import is_optional
 from aiguard_dagster.core.spec import Drift, FalseAlarmLimit, Guard, Performance
 from aiguard_dagster.core.words import with_hint
 from aiguard_dagster.orchestration.asked import asked_of, plan_of
@@ -86,6 +90,31 @@ def record_baseline(
     )
     write_baseline(registry, str(version), baseline_to_json(baseline), guard=guard.name)
     return baseline
+
+
+def inputs_without_table(
+    guard: Guard, version: str, data: Mapping[str, Any], *, tracking_uri: str
+) -> list[str]:
+    """The inputs of a version that none of the guard's tables has, so no rollback could try it.
+
+    Args:
+        guard: The guard.
+        version: The version.
+        data: Rows of its tables, by table; where some are left out, nothing can be said.
+        tracking_uri: Where MLflow is.
+
+    Returns:
+        Names, in the signature's order; none where no signature tells, or MLflow does not answer.
+    """
+    if guard.model is None or set(guard.tables) - set(data):
+        return []
+    registry = ModelRegistry(connect(tracking_uri), guard.model)
+    try:
+        wanted = input_types(registry, version)
+    except Exception:  # noqa: BLE001 - the baseline is recorded; this is only a word on the way
+        return []
+    known = {name for rows in data.values() for name in nw.from_native(rows).collect_schema()}
+    return [name for name, kind in wanted.items() if name not in known and not is_optional(kind)]
 
 
 def _metric(guard: Guard, signal: Performance, table: "TableBaseline") -> float:

@@ -10,7 +10,7 @@ from aiguard_dagster.adapters.tables.times import utc, version_text
 from aiguard_dagster.core.columns import UNKNOWN
 from aiguard_dagster.core.errors import MeasurementError
 from aiguard_dagster.core.model_inputs import OPTIONAL, holds_nulls, misfits, takes
-from aiguard_dagster.core.spec import Table
+from aiguard_dagster.core.spec import Guard, Table
 from aiguard_dagster.core.verdicts import Window
 from aiguard_dagster.orchestration.table_reader import TableReader
 from aiguard_dagster.signals.types import exact_type_name
@@ -77,7 +77,7 @@ def with_inputs(
             rows = _join(rows, table, features, other, sorted(there))
             missing -= there
     frame = rows.sort(utc(rows, table.time or "", table.time_zone)).collect()
-    _require(frame, wanted, before)
+    _require(frame, wanted, before, reader.guard)
     full = [n for n, kind in wanted.items() if n in frame.columns and not holds_nulls(kind)]
     frame = _typed(frame, wanted).drop_nulls(full or [])
     if frame.height <= MOST_ROWS:
@@ -96,7 +96,9 @@ def inputs_in(frame: pl.DataFrame, wanted: Mapping[str, str], table: Table) -> l
     return [name for name in frame.columns if name not in outcomes]
 
 
-def _require(frame: pl.DataFrame, wanted: Mapping[str, str], before: Mapping[str, str]) -> None:
+def _require(
+    frame: pl.DataFrame, wanted: Mapping[str, str], before: Mapping[str, str], guard: Guard
+) -> None:
     types = _types(frame)
     flags = [
         name
@@ -105,7 +107,11 @@ def _require(frame: pl.DataFrame, wanted: Mapping[str, str], before: Mapping[str
     ]
     wrong = misfits(wanted, types, before=before, flags=flags)
     if wrong:
-        msg = f"its inputs are not what the guard's tables hold today: {'; '.join(wrong)}"
+        known = ", ".join(guard.tables)
+        msg = (
+            f"its inputs are not what the guard's tables ({known}) hold today: {'; '.join(wrong)}."
+            " If another asset holds them, declare it as a table of the guard"
+        )
         raise UnfitModelError(msg)
 
 
@@ -131,12 +137,22 @@ def _join(
     rows: pl.LazyFrame, table: Table, features: pl.LazyFrame, other: Table, wanted: list[str]
 ) -> pl.LazyFrame:
     keys = other.row_key
-    if not keys or len(keys) != len(table.row_key):
-        msg = "predictions and features have no key in common\n\nHint: declare key: on both tables."
+    both = f"declare the same key: on {table.asset} and on {other.asset}"
+    if not keys or len(keys) != len(table.row_key) or (other.key is None) != (table.key is None):
+        told = " and ".join(
+            f"{', '.join(each.row_key) or 'no column'} names the rows of {each.asset}"
+            for each in (table, other)
+        )
+        msg = f"the tables have no key in common ({told}): {both}"
         raise MeasurementError(msg)
     if features.select(pl.struct(keys).is_duplicated().any()).collect().item():
-        msg = f"{', '.join(keys)} names several rows of {other.asset}\n\nHint: declare key:."
+        msg = f"{', '.join(keys)} names several rows of {other.asset}: {both}"
         raise MeasurementError(msg)
+    for here, there in zip(table.row_key, keys, strict=True):
+        times = [s.collect_schema()[n].is_temporal() for s, n in ((rows, here), (features, there))]
+        if times[0] is not times[1]:
+            msg = f"{here} of {table.asset} and {there} of {other.asset} are not alike: {both}"
+            raise MeasurementError(msg)
     mine = [_join_key(rows, name).alias(f"__key{i}") for i, name in enumerate(table.row_key)]
     theirs = [_join_key(features, name).alias(f"__key{i}") for i, name in enumerate(keys)]
     on = [f"__key{i}" for i in range(len(keys))]

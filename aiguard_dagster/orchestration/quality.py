@@ -23,6 +23,7 @@ from aiguard_dagster.orchestration.keys import check_name
 from aiguard_dagster.orchestration.loading import Deferred, build_row_manager
 from aiguard_dagster.orchestration.partitions import in_hand, series_of, span_of
 from aiguard_dagster.orchestration.quiet import quiet
+from aiguard_dagster.orchestration.released import is_released
 from aiguard_dagster.orchestration.resources import MLflowResource, ResourceKeys
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def build_quality_check(
                 passed=evaluation.verdict is Verdict.OK,
                 asset_key=mine.key,
                 check_name=name,
-                severity=severity(chosen[name], evaluation),
+                severity=session.severity(chosen[name], evaluation),
                 description=evaluation.reason,
                 metadata=evaluation_metadata(evaluation),
             )
@@ -165,6 +166,16 @@ class _Session:
                 yield name, replace(evaluation, series=series_of(partitions))
         finally:
             self._close()
+
+    def severity(self, rule: Rule, evaluation: Evaluation) -> dg.AssetCheckSeverity:
+        """Whether it stops what comes after it: not where a person has let it go."""
+        found = severity(rule, evaluation)
+        stops = evaluation.verdict is Verdict.BREACH and found is dg.AssetCheckSeverity.ERROR
+        if stops and is_blocking(self._guard, rule):
+            instance = self._context.instance
+            if is_released(instance, self._guard, rule, evaluation, now=self._now):
+                return dg.AssetCheckSeverity.WARN
+        return found
 
     def batch(self, table: str) -> "Batch":
         """The rows of a table, for the partition in hand."""

@@ -47,7 +47,7 @@ def _lines(guard: Guard, view: IncidentView, now: datetime) -> list[tuple[str, s
         lines += [
             (f"predictions are held back since {_minute(held.at)}", IN),
             (held.reason, DEEP),
-            (f'aiguard release {guard.name} --why "..."', COMMAND),
+            (f'aiguard release {guard.name} --by NAME --why "..."', COMMAND),
         ]
     for proposal in view.waiting:
         lines += _waiting(guard, view, proposal, now)
@@ -72,7 +72,7 @@ def _waiting(
     return [
         (asked, IN),
         (proposal.reason, DEEP),
-        (f'aiguard approve {view.id}{rule} --why "..."  # or reject', COMMAND),
+        (f'aiguard approve {view.id}{rule} --by NAME --why "..."  # or reject', COMMAND),
     ]
 
 

@@ -307,7 +307,7 @@ def test_a_guard_acts_by_itself_only_so_often_and_then_tells_the_owner_once():
     (told,) = [d for d in lived if d.kind is ESCALATE and d.rule == "mae"]
     assert told.reason == (
         "mae: the guard has rolled back 2 times in 30d, as often as it may by itself."
-        " team:g decides"
+        " team:g decides: the job g_rollback goes back all the same"
     )
 
 

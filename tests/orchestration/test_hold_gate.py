@@ -75,6 +75,22 @@ def test_the_run_that_brings_sound_data_is_not_stopped_by_the_hold_it_ends(new_p
     assert predicted(project, 3)
 
 
+def test_what_a_person_lets_go_is_made_by_the_ordinary_job_until_a_new_breach(new_project):
+    project = new_project(rules=(COMPLETE, ERROR))
+    project.live(1)
+    project.live(2, weather=HALF_EMPTY)
+    assert not predicted(project, 2)
+    project.instance.report_runless_asset_event(release(project.last("hold"), day(3)))
+    project.live(2, 3, weather=HALF_EMPTY)
+    assert predicted(project, 2)
+    assert predicted(project, 3)
+    assert project.verdicts("complete") == {1: "ok", 2: "breach", 3: "breach"}
+    project.live(4, weather=GOOD)
+    project.live(5, weather=HALF_EMPTY)
+    assert not predicted(project, 5)
+    assert [k for k in project.kinds() if k != "notify"] == ["hold", "release", "hold"]
+
+
 def held_by_drift(new_project, **more):
     """A project that is held though each day's rows are whole: its features have moved."""
     project = new_project(rules=(HOLD_ON_DRIFT, ERROR), **more)

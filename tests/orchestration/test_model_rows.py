@@ -102,8 +102,10 @@ def test_all_inputs_that_do_not_fit_are_named(rows):
     with pytest.raises(UnfitModelError) as raised:
         rows({"text": "float64", "tide": "float64", "load": "int64"})
     assert str(raised.value) == (
-        "its inputs are not what the guard's tables hold today: text is string, not float64;"
-        " tide (float64) is in none of the tables"
+        "its inputs are not what the guard's tables (features, predictions) hold today:"
+        " text is string, not float64;"
+        " tide (float64) is in none of the tables."
+        " If another asset holds them, declare it as a table of the guard"
     )
 
 

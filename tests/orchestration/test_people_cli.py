@@ -85,7 +85,9 @@ def test_incidents_tell_what_waits_for_whom_until_when(asked, aiguard, width):
         "rollback from v2 to v1? team:demand decides by 2026-01-02 04:00 UTC (over), otherwise"
         " notify" in text
     )
-    assert f'        aiguard approve {INCIDENT} --why "..."  # or reject\n' in found.output
+    assert (
+        f'        aiguard approve {INCIDENT} --by NAME --why "..."  # or reject\n' in found.output
+    )
     assert narrow(found.output, width) == []
 
 
@@ -122,7 +124,7 @@ def test_what_is_held_is_shown_and_released(holding, aiguard):
     shown = aiguard(holding, "incidents").output
     assert f"HELD  {HELD}" in shown
     assert "predictions are held back since 2026-01-02 00:00 UTC" in shown
-    assert 'aiguard release demand --why "..."' in shown
+    assert 'aiguard release demand --by NAME --why "..."' in shown
     done = aiguard(holding, "release", "demand", "--by", "ada", "--why", "the gap is known")
     assert done.exit_code == 0, done.output
     assert "ada released it at" in done.output

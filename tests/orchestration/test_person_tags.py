@@ -160,15 +160,15 @@ def test_of_two_proposals_a_tag_must_name_the_rule(new_project):
 
 def test_mlflow_is_asked_for_tags_only_while_a_proposal_is_open(asked, monkeypatch):
     calls = []
-    read = registry_module.ModelRegistry.version
+    read = registry_module.ModelRegistry.versions
 
-    def counted(self, version):
-        calls.append(version)
-        return read(self, version)
+    def counted(self):
+        calls.append(self.name)
+        return read(self)
 
-    monkeypatch.setattr(registry_module.ModelRegistry, "version", counted)
+    monkeypatch.setattr(registry_module.ModelRegistry, "versions", counted)
     asked.daemon.tick(STOP_RULES)
-    assert calls == ["2"]
+    assert calls == [asked.registry.name]
     asked.now += timedelta(hours=5)
     asked.daemon.tick(STOP_RULES)  # in which it expires
     calls.clear()
@@ -282,7 +282,18 @@ def test_a_version_that_was_deleted_keeps_no_other_guard_from_being_answered(ask
     tag(asked, ANSWER, "reject ada: a holiday")
     warned = []
     tags = AnswerTags(registry_of=lambda _: asked.registry, warn=warned.append)
-    assert tags.answers(asked.guard, [gone], now=asked.now) == []
+    (moot,) = tags.answers(asked.guard, [gone], now=asked.now)
+    assert (moot.kind, moot.rule) == ("superseded", "other")
     (answer,) = tags.answers(asked.guard, asked.decisions(), now=asked.now)
     assert (answer.kind, answer.actor) == ("reject", "ada")
     assert warned == []
+
+
+def test_a_question_about_a_version_that_a_person_has_replaced_is_closed(asked):
+    asked.registry.point_to("1")
+    asked.tick()
+    assert asked.kinds() == ["request", "propose", "superseded"]
+    assert asked.last("superseded").reason == "error: v1 is champion by now, not v2"
+    asked.now += timedelta(days=2)
+    asked.tick()
+    assert "expire" not in asked.kinds()

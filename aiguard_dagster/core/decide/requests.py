@@ -108,7 +108,8 @@ def _spent(seen: Situation, rule: Rule, episode: Episode, at: datetime) -> list[
             rule=rule.name,
             reason=(
                 f"{rule.name}: the guard has rolled back {times} in {format_duration(policy.per)},"
-                f" as often as it may by itself. {seen.guard.owner_of(rule)} decides"
+                f" as often as it may by itself. {seen.guard.owner_of(rule)} decides: the job"
+                f" {seen.guard.name}_rollback goes back all the same"
             ),
             evidence={"about": "at_most"},
         )

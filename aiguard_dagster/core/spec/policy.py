@@ -108,7 +108,7 @@ class Rollback(Spec):
     on_inconclusive: OnInconclusive = OnInconclusive.ASK
     """``ask`` the owner, ``go`` ahead, or ``hold`` the predictions back."""
     at_most: Annotated[int, Field(ge=1)] = 3
-    """Rollbacks that the guard makes by itself within ``per``; after that it asks the owner."""
+    """Rollbacks that the guard makes by itself within ``per``; after that it tells the owner."""
     per: PositiveDuration = timedelta(days=30)
     """The span of event time that ``at_most`` speaks of."""
     load_within: PositiveDuration = timedelta(minutes=5)
