@@ -131,8 +131,12 @@ def run_rollback(
     from aiguard_dagster.orchestration.preflight import Asked, run_preflight
     from aiguard_dagster.orchestration.table_reader import TableReader
 
-    at = datetime.fromisoformat(config.at) if config.at else newest_verdict(context, guard) or now
-    incident = config.incident or f"{guard.name}:request:{context.run_id}"
+    first = context.run.root_run_id or context.run_id  # Tried again, it is the same request.
+    incident = config.incident or f"{guard.name}:request:{first}"
+    champion = registry.champion()  # before the intents are read: whoever moved it wrote one first
+    written = written_intents(registry)
+    known = next((each for each in written if each.run_id in {first, context.run_id}), None)
+    at = known.at if known else speaks_for(context, guard, config) or now
 
     def decided(kind: DecisionKind, reason: str, evidence: Evidence) -> Decision:
         return Decision(
@@ -145,13 +149,12 @@ def run_rollback(
             evidence=evidence,
         )
 
-    champion = registry.champion()
-    from_version = config.from_version or champion
-    if from_version is None:
-        return decided(DecisionKind.REFUSE, f"{registry.name} has no champion to roll back", {})
     intent_id = f"{incident}@{at:%Y%m%dT%H%M%SZ}"
-    known = written_intent(registry, intent_id)
+    known = known or next((each for each in written if each.id == intent_id), None)
     if known is None:
+        from_version = config.from_version or champion
+        if from_version is None:
+            return decided(DecisionKind.REFUSE, f"{registry.name} has no champion to roll back", {})
         if (reason := overruled(registry, from_version, champion)) is not None:
             return decided(DecisionKind.SUPERSEDED, reason, {"champion": champion})
         reader = TableReader(
@@ -182,7 +185,7 @@ def run_rollback(
             to_version=found.candidate,
             reason=f"{config.reason}. {found.reason}",
             actor=config.actor,
-            run_id=context.run_id,
+            run_id=first,
             at=at,
         )
         evidence = found.evidence
@@ -252,10 +255,9 @@ def overruled(registry: ModelRegistry, version: str, champion: str | None) -> st
     return f"v{version} is pinned by {pin.who} ({pin.told}): nothing was moved"
 
 
-def written_intent(registry: ModelRegistry, intent_id: str) -> RollbackIntent | None:
-    """The intent that an earlier, interrupted run of this request has left in the registry."""
-    stored = stored_intents(registry.versions(), registry.pointer)
-    return next((each.intent for each in stored if each.intent.id == intent_id), None)
+def written_intents(registry: ModelRegistry) -> list[RollbackIntent]:
+    """The intents that runs have left in the registry, ended or not."""
+    return [each.intent for each in stored_intents(registry.versions(), registry.pointer)]
 
 
 def owner_of(guard: Guard, rule: str) -> str:
@@ -268,6 +270,13 @@ def scored_rule(guard: Guard, name: str) -> Rule | None:
     scored = [rule for rule in guard.rules if isinstance(rule.signal, Performance)]
     named = [rule for rule in scored if rule.name == name]
     return next(iter([*named, *scored]), None)
+
+
+def speaks_for(
+    context: dg.OpExecutionContext, guard: Guard, config: RollbackConfig
+) -> datetime | None:
+    """The event time that a request speaks for, where it or a verdict tells one."""
+    return datetime.fromisoformat(config.at) if config.at else newest_verdict(context, guard)
 
 
 def newest_verdict(context: dg.OpExecutionContext, guard: Guard) -> datetime | None:
