@@ -187,6 +187,7 @@ def run_rollback(
             actor=config.actor,
             run_id=first,
             at=at,
+            written=now,
         )
         evidence = found.evidence
     else:
