@@ -15,7 +15,7 @@ from aiguard_dagster.adapters.mlflow.person_tags import pin_of
 from aiguard_dagster.adapters.mlflow.registry import ModelRegistry
 from aiguard_dagster.adapters.mlflow.rollback import roll_back
 from aiguard_dagster.core.decisions import GUARD, Decision, DecisionKind, Evidence, distinct
-from aiguard_dagster.core.spec import Action, Guard, OnInconclusive, Performance, Rule
+from aiguard_dagster.core.spec import Action, Guard, Mode, OnInconclusive, Performance, Rule
 from aiguard_dagster.orchestration.answer_tags import standing
 from aiguard_dagster.orchestration.clock import Clock
 from aiguard_dagster.orchestration.hooks import with_service_told
@@ -134,9 +134,10 @@ def run_rollback(
     first = context.run.root_run_id or context.run_id  # Tried again, it is the same request.
     incident = config.incident or f"{guard.name}:request:{first}"
     champion = registry.champion()  # before the intents are read: whoever moved it wrote one first
-    written = written_intents(registry)
-    known = next((each for each in written if each.run_id in {first, context.run_id}), None)
-    at = known.at if known else speaks_for(context, guard, config) or now
+    written = list(stored_intents(registry.versions(), registry.pointer))
+    runs = {first, context.run_id}
+    stored = next((each for each in written if each.intent.run_id in runs), None)
+    at = stored.intent.at if stored else speaks_for(context, guard, config) or now
 
     def decided(kind: DecisionKind, reason: str, evidence: Evidence) -> Decision:
         return Decision(
@@ -149,10 +150,15 @@ def run_rollback(
             evidence=evidence,
         )
 
-    intent_id = f"{incident}@{at:%Y%m%dT%H%M%SZ}"
-    known = known or next((each for each in written if each.id == intent_id), None)
-    if known is None:
-        from_version = config.from_version or champion
+    name = f"{incident}@{at:%Y%m%dT%H%M%SZ}"
+    stored = stored or next((each for each in written if each.intent.id == name), None)
+    intent = stored.intent if stored else None
+    unmoved = stored is None or stored.has_not_moved(champion)
+    if unmoved and (reason := withdrawn(guard, config)) is not None:
+        return decided(DecisionKind.SUPERSEDED, reason, {"champion": champion})
+    ask = config.ask or (is_the_guards_own(config) and guard.mode is Mode.PROPOSE)
+    if intent is None or (unmoved and (ask or config.approved)):
+        from_version = intent.from_version if intent else config.from_version or champion
         if from_version is None:
             return decided(DecisionKind.REFUSE, f"{registry.name} has no champion to roll back", {})
         if (reason := overruled(registry, from_version, champion)) is not None:
@@ -164,11 +170,11 @@ def run_rollback(
             rule=config.rule,
             scored=scored_rule(guard, config.rule),
             champion=from_version,
-            wanted=config.to_version,
+            wanted=intent.to_version if intent else config.to_version,
             at=at,
         )
         found = run_preflight(reader, registry=registry, asked=asked)
-        ended = stopped(guard, config, found, now=now)
+        ended = stopped(guard, config, found, ask=ask, now=now)
         if ended is not None or found.candidate is None:
             kind, more = ended or (DecisionKind.REFUSE, {})
             asks = kind is DecisionKind.PROPOSE
@@ -179,8 +185,8 @@ def run_rollback(
             )
             facts = {**found.evidence, **more, **tags}
             return decided(kind, f"{before}{found.reason}{after}", facts)
-        known = RollbackIntent(
-            id=intent_id,
+        intent = RollbackIntent(
+            id=intent.id if intent else name,
             from_version=from_version,
             to_version=found.candidate,
             reason=f"{config.reason}. {found.reason}",
@@ -191,26 +197,28 @@ def run_rollback(
         )
         evidence = found.evidence
     else:
-        evidence = {"champion": known.from_version, "candidate": known.to_version}
-    match roll_back(registry, known):
-        case RollbackState.DONE if registry.champion() != known.to_version:
-            reason = f"v{known.to_version} was put back, and a person has moved on since"
+        evidence = {"champion": intent.from_version, "candidate": intent.to_version}
+    match roll_back(registry, intent):
+        case RollbackState.DONE if registry.champion() != intent.to_version:
+            reason = f"v{intent.to_version} was put back, and a person has moved on since"
             return decided(DecisionKind.SUPERSEDED, reason, evidence)
         case RollbackState.DONE:
-            reason = f"{registry.name}: v{known.from_version} → v{known.to_version}. {known.reason}"
-            moved = {"champion": known.from_version, "candidate": known.to_version}
+            reason = (
+                f"{registry.name}: v{intent.from_version} → v{intent.to_version}. {intent.reason}"
+            )
+            moved = {"champion": intent.from_version, "candidate": intent.to_version}
             moved["moved"] = now.isoformat()
             if guard.rollback.repredict is not None:
                 moved["repredict"] = guard.rollback.repredict
             return decided(DecisionKind.ROLLBACK, reason, {**evidence, **moved})
         case state:
-            found_out = overruled(registry, known.from_version, registry.champion())
+            found_out = overruled(registry, intent.from_version, registry.champion())
             reason = found_out or f"a person had the last word before: theirs stands ({state})"
             return decided(DecisionKind.SUPERSEDED, reason, evidence)
 
 
 def stopped(
-    guard: Guard, config: RollbackConfig, found: "Preflight", *, now: datetime
+    guard: Guard, config: RollbackConfig, found: "Preflight", *, ask: bool, now: datetime
 ) -> tuple[DecisionKind, Evidence] | None:
     """How a request ends without a move; None to go ahead.
 
@@ -218,7 +226,7 @@ def stopped(
     """
     from aiguard_dagster.orchestration.preflight import Finding
 
-    ask = (
+    propose = (
         DecisionKind.PROPOSE,
         {
             "action": Action.ROLLBACK.value,
@@ -229,21 +237,33 @@ def stopped(
         case Finding.WORSE | Finding.UNFIT:
             return DecisionKind.REFUSE, {}
         case Finding.BETTER:
-            return ask if config.ask else None
+            return propose if ask else None
         case Finding.UNCLEAR if config.approved:
             return None
         case Finding.UNCLEAR if config.actor != GUARD:
             return DecisionKind.REFUSE, {"hint": "approved: true goes ahead all the same"}
-        case Finding.UNCLEAR if config.ask:
-            return ask
+        case Finding.UNCLEAR if ask:
+            return propose
         case Finding.UNCLEAR:
             match guard.rollback.on_inconclusive:
                 case OnInconclusive.GO:
                     return None
                 case OnInconclusive.ASK:
-                    return ask
+                    return propose
                 case OnInconclusive.HOLD:
                     return DecisionKind.REFUSE, {"then": Action.HOLD.value}
+
+
+def is_the_guards_own(config: RollbackConfig) -> bool:
+    """Whether the guard asks by its rules, and nobody has approved it."""
+    return config.actor == GUARD and not config.approved
+
+
+def withdrawn(guard: Guard, config: RollbackConfig) -> str | None:
+    """How a request was overtaken while it waited for its run; None if it stands."""
+    if is_the_guards_own(config) and guard.mode is Mode.OBSERVE:
+        return f"{guard.name} only observes now: nothing was moved"
+    return None
 
 
 def overruled(registry: ModelRegistry, version: str, champion: str | None) -> str | None:
@@ -254,11 +274,6 @@ def overruled(registry: ModelRegistry, version: str, champion: str | None) -> st
     if pin is None:
         return None
     return f"v{version} is pinned by {pin.who} ({pin.told}): nothing was moved"
-
-
-def written_intents(registry: ModelRegistry) -> list[RollbackIntent]:
-    """The intents that runs have left in the registry, ended or not."""
-    return [each.intent for each in stored_intents(registry.versions(), registry.pointer)]
 
 
 def owner_of(guard: Guard, rule: str) -> str:

@@ -62,6 +62,10 @@ class StoredIntent:
     state: RollbackState
     already_there: bool
 
+    def has_not_moved(self, champion: str | None) -> bool:
+        """Whether it was written and no more, as far as is known, with this champion."""
+        return self.state is RollbackState.INTENT and champion == self.intent.from_version
+
     def explains(self, champion: str, *, now: datetime) -> bool:
         """Whether it is this rollback that has made a version champion.
 
