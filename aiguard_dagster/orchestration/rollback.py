@@ -14,6 +14,7 @@ from aiguard_dagster.adapters.mlflow.intents import RollbackIntent, RollbackStat
 from aiguard_dagster.adapters.mlflow.person_tags import pin_of
 from aiguard_dagster.adapters.mlflow.registry import ModelRegistry
 from aiguard_dagster.adapters.mlflow.rollback import roll_back
+from aiguard_dagster.core.decide.answers import forbidden
 from aiguard_dagster.core.decisions import GUARD, Decision, DecisionKind, Evidence, distinct
 from aiguard_dagster.core.spec import Action, Guard, Mode, OnInconclusive, Performance, Rule
 from aiguard_dagster.orchestration.answer_tags import standing
@@ -154,7 +155,8 @@ def run_rollback(
     stored = stored or next((each for each in written if each.intent.id == name), None)
     intent = stored.intent if stored else None
     unmoved = stored is None or stored.has_not_moved(champion)
-    if unmoved and (reason := withdrawn(guard, config)) is not None:
+    request = decided(DecisionKind.REQUEST, config.reason, {})
+    if unmoved and (reason := withdrawn(context.instance, guard, config, request)) is not None:
         return decided(DecisionKind.SUPERSEDED, reason, {"champion": champion})
     ask = config.ask or (is_the_guards_own(config) and guard.mode is Mode.PROPOSE)
     if intent is None or (unmoved and (ask or config.approved)):
@@ -259,11 +261,15 @@ def is_the_guards_own(config: RollbackConfig) -> bool:
     return config.actor == GUARD and not config.approved
 
 
-def withdrawn(guard: Guard, config: RollbackConfig) -> str | None:
+def withdrawn(
+    instance: dg.DagsterInstance, guard: Guard, config: RollbackConfig, request: Decision
+) -> str | None:
     """How a request was overtaken while it waited for its run; None if it stands."""
     if is_the_guards_own(config) and guard.mode is Mode.OBSERVE:
         return f"{guard.name} only observes now: nothing was moved"
-    return None
+    if not config.approved:
+        return None
+    return forbidden(request, read_decisions(instance, guard_key(guard)))
 
 
 def overruled(registry: ModelRegistry, version: str, champion: str | None) -> str | None:

@@ -18,6 +18,7 @@ from aiguard_dagster.adapters.dagster.history import (
 from aiguard_dagster.adapters.mlflow.client import in_a_tick
 from aiguard_dagster.core.decide import Situation, patience_of, situation
 from aiguard_dagster.core.decide import decided as news_of
+from aiguard_dagster.core.decide.answers import forbidden
 from aiguard_dagster.core.decide.attention import (
     horizon,
     is_calm,
@@ -240,9 +241,12 @@ def step(
     new = news_of(seen.with_decisions(answered))
     decided = [*answered, *(tags.stamped(guard, new) if tags else new)]
     requests = []
-    for request in open_requests([*decisions, *decided]):
-        if not still_wanted(guard, request, history):
+    known = [*decisions, *decided]
+    for request in open_requests(known):
+        reason = forbidden(request, known) if "answers" in request.evidence else None
+        if reason is None and not still_wanted(guard, request, history):
             reason = "no longer wanted: the breach has ended, or the guard was changed"
+        if reason is not None:
             decided.append(_ended(request, DecisionKind.SUPERSEDED, reason))
             continue
         run, given_up = next_run(instance, guard, request, now=seen.now)

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aiguard_dagster.core.decide import decide
+from aiguard_dagster.core.decide.answers import forbidden
 from aiguard_dagster.core.decisions import (
     Decision,
     DecisionKind,
@@ -118,6 +119,17 @@ def test_of_two_answers_the_first_counts():
     assert [d.kind for d in after([*known, yes, no])] == [REQUEST]
     late = answer(known[-1], EXPIRE, "guard", otherwise="rollback")
     assert [d.kind for d in after([*known, no, late])] == []
+
+
+def test_a_rollback_that_follows_from_an_answer_that_came_second_is_forbidden():
+    known = asked()
+    yes, no = answer(known[-1], APPROVE, "ada"), answer(known[-1], REJECT, "bob")
+    (request,) = after([*known, yes])
+    assert forbidden(request, [*known, yes, no, request]) is None
+    told = "reject by bob was written first and counts: nothing was moved"
+    assert forbidden(request, [*known, no, yes, request]) == told
+    over = answer(known[-1], EXPIRE, "guard", otherwise="notify")
+    assert "expire by guard" in (forbidden(request, [*known, over, yes, request]) or "")
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,18 @@
 """What an owner has said or deployed since a rollback was asked for counts before it moves."""
 
+from datetime import timedelta
+
 import dagster as dg
 import pytest
 
+from aiguard_dagster.adapters.dagster.history import decision_event
 from aiguard_dagster.adapters.mlflow import rollback as transaction
 from aiguard_dagster.core.people import Answer
 from aiguard_dagster.core.spec import Mode
 from aiguard_dagster.orchestration import rollback as rollback_job
+from aiguard_dagster.orchestration.keys import guard_key
 from aiguard_dagster.orchestration.people import record_answer
+from aiguard_dagster.orchestration.stop_rules import look
 from tests.orchestration.project import ERROR_NOW, STOP_RULES, TURNED
 
 
@@ -82,3 +87,25 @@ def test_a_rollback_that_had_moved_is_finished_whatever_the_mode_is_by_then(proj
     assert project.kinds() == ["request", "rollback"]
     assert project.registry.is_quarantined("2")
     assert transaction.pending_intents(project.registry) == ()
+
+
+@pytest.mark.parametrize("started", [False, True])
+def test_a_rejection_that_was_written_before_the_time_was_over_keeps_the_champion(
+    new_project, started
+):
+    policy = {"within": "4h", "otherwise": "rollback"}
+    project = new_project(rules=(ERROR_NOW,), mode="propose", decide=policy)
+    project.live(1, weather=TURNED)
+    project.now += timedelta(hours=4)
+    tick = look(project.instance, project.guard, now=project.now)  # has read the log …
+    say(project, "reject")  # … when ada answers
+    for each in tick.decided:
+        project.instance.report_runless_asset_event(decision_event(guard_key(project.guard), each))
+    if started:
+        (run,) = tick.requests
+        project.daemon.run(run.job_name, run_config=run.run_config, tags=run.tags)
+    assert project.daemon.tick(STOP_RULES) == []
+    told = [kind for kind in project.kinds() if kind != "escalate"]
+    assert told == ["request", "propose", "reject", "expire", "request", "superseded"]
+    assert "reject by ada was written first" in project.last("superseded").reason
+    assert project.registry.champion() == "2"
