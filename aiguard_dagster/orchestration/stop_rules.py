@@ -26,7 +26,7 @@ from aiguard_dagster.core.decide.attention import (
     reaches_back,
     waits_for_others,
 )
-from aiguard_dagster.core.decisions import Decision, DecisionKind, open_requests, request_id
+from aiguard_dagster.core.decisions import Decision, DecisionKind, open_requests, proposal_id
 from aiguard_dagster.core.lifecycle import Point, episodes, in_order
 from aiguard_dagster.core.spec import Action, Guard, Mode
 from aiguard_dagster.core.verdicts import Window
@@ -276,7 +276,7 @@ def next_run(
 ) -> tuple[dg.RunRequest | None, Decision | None]:
     """The next run of a request: none while one is going on, and none after the last attempt."""
     answers = request.evidence.get("answers")
-    tag = f"{request_id(request)}{'!' if answers else ''}"
+    tag = f"{proposal_id(request)}{'!' if answers else ''}"
     records = instance.get_run_records(dg.RunsFilter(tags={INCIDENT_TAG: tag}))
     if any(is_awaited(record, now=now) for record in records):
         return None, None

@@ -103,6 +103,18 @@ def test_an_approval_asks_for_the_rollback_once_in_the_owners_name():
     assert after([*known, request, done]) == ()
 
 
+def test_each_of_two_rules_is_granted_the_rollback_that_it_proposed_for_one_event_time():
+    known = asked()
+    known.append(answer(known[-1], APPROVE))
+    (first,) = after(known)
+    other = GUARD.rules[-1].model_copy(update={"name": "rmse"})
+    guard = ASKING.model_copy(update={"rules": (*ASKING.rules, other)})
+    both = {**BAD, "rmse": points("mae", BROKEN)}
+    known += [first, replace(first, kind=REFUSE), replace(known[-2], rule="rmse")]
+    known.append(answer(known[-1], APPROVE))
+    assert [(d.kind, d.rule) for d in after(known, both, guard)] == [(REQUEST, "rmse")]
+
+
 def test_a_rejection_leaves_the_model_alone_until_the_cooldown_is_over():
     known = asked()
     known.append(answer(known[-1], REJECT))

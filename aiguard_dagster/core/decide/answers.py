@@ -94,7 +94,9 @@ def _granted(seen: Situation, proposal: Decision, answer: Decision) -> list[Deci
     if answer.kind not in GRANTS or granted(proposal, answer) is not Action.ROLLBACK:
         return []
     name = request_id(proposal)
-    asked = [d for d in seen.decisions if d.kind is DecisionKind.REQUEST]
+    asked = [
+        d for d in seen.decisions if d.kind is DecisionKind.REQUEST and d.rule == proposal.rule
+    ]
     if any(d.evidence.get("answers") == name for d in asked):
         return []
     person = answer.actor != GUARD
