@@ -14,8 +14,9 @@ from aiguard_dagster.adapters.mlflow.intents import RollbackIntent, RollbackStat
 from aiguard_dagster.adapters.mlflow.person_tags import pin_of
 from aiguard_dagster.adapters.mlflow.registry import ModelRegistry
 from aiguard_dagster.adapters.mlflow.rollback import roll_back
+from aiguard_dagster.core.decide.answers import forbidden
 from aiguard_dagster.core.decisions import GUARD, Decision, DecisionKind, Evidence, distinct
-from aiguard_dagster.core.spec import Action, Guard, OnInconclusive, Performance, Rule
+from aiguard_dagster.core.spec import Action, Guard, Mode, OnInconclusive, Performance, Rule
 from aiguard_dagster.orchestration.answer_tags import standing
 from aiguard_dagster.orchestration.clock import Clock
 from aiguard_dagster.orchestration.hooks import with_service_told
@@ -131,8 +132,13 @@ def run_rollback(
     from aiguard_dagster.orchestration.preflight import Asked, run_preflight
     from aiguard_dagster.orchestration.table_reader import TableReader
 
-    at = datetime.fromisoformat(config.at) if config.at else newest_verdict(context, guard) or now
-    incident = config.incident or f"{guard.name}:request:{context.run_id}"
+    first = context.run.root_run_id or context.run_id  # Tried again, it is the same request.
+    incident = config.incident or f"{guard.name}:request:{first}"
+    champion = registry.champion()  # before the intents are read: whoever moved it wrote one first
+    written = list(stored_intents(registry.versions(), registry.pointer))
+    runs = {first, context.run_id}
+    stored = next((each for each in written if each.intent.run_id in runs), None)
+    at = stored.intent.at if stored else speaks_for(context, guard, config) or now
 
     def decided(kind: DecisionKind, reason: str, evidence: Evidence) -> Decision:
         return Decision(
@@ -145,13 +151,18 @@ def run_rollback(
             evidence=evidence,
         )
 
-    champion = registry.champion()
-    from_version = config.from_version or champion
-    if from_version is None:
-        return decided(DecisionKind.REFUSE, f"{registry.name} has no champion to roll back", {})
-    intent_id = f"{incident}@{at:%Y%m%dT%H%M%SZ}"
-    known = written_intent(registry, intent_id)
-    if known is None:
+    name = f"{incident}@{at:%Y%m%dT%H%M%SZ}"
+    stored = stored or next((each for each in written if each.intent.id == name), None)
+    intent = stored.intent if stored else None
+    unmoved = stored is None or stored.has_not_moved(champion)
+    request = decided(DecisionKind.REQUEST, config.reason, {})
+    if unmoved and (reason := withdrawn(context.instance, guard, config, request)) is not None:
+        return decided(DecisionKind.SUPERSEDED, reason, {"champion": champion})
+    ask = config.ask or (is_the_guards_own(config) and guard.mode is Mode.PROPOSE)
+    if intent is None or (unmoved and (ask or config.approved)):
+        from_version = intent.from_version if intent else config.from_version or champion
+        if from_version is None:
+            return decided(DecisionKind.REFUSE, f"{registry.name} has no champion to roll back", {})
         if (reason := overruled(registry, from_version, champion)) is not None:
             return decided(DecisionKind.SUPERSEDED, reason, {"champion": champion})
         reader = TableReader(
@@ -161,11 +172,11 @@ def run_rollback(
             rule=config.rule,
             scored=scored_rule(guard, config.rule),
             champion=from_version,
-            wanted=config.to_version,
+            wanted=intent.to_version if intent else config.to_version,
             at=at,
         )
         found = run_preflight(reader, registry=registry, asked=asked)
-        ended = stopped(guard, config, found, now=now)
+        ended = stopped(guard, config, found, ask=ask, now=now)
         if ended is not None or found.candidate is None:
             kind, more = ended or (DecisionKind.REFUSE, {})
             asks = kind is DecisionKind.PROPOSE
@@ -176,37 +187,40 @@ def run_rollback(
             )
             facts = {**found.evidence, **more, **tags}
             return decided(kind, f"{before}{found.reason}{after}", facts)
-        known = RollbackIntent(
-            id=intent_id,
+        intent = RollbackIntent(
+            id=intent.id if intent else name,
             from_version=from_version,
             to_version=found.candidate,
             reason=f"{config.reason}. {found.reason}",
             actor=config.actor,
-            run_id=context.run_id,
+            run_id=first,
             at=at,
+            written=now,
         )
         evidence = found.evidence
     else:
-        evidence = {"champion": known.from_version, "candidate": known.to_version}
-    match roll_back(registry, known):
-        case RollbackState.DONE if registry.champion() != known.to_version:
-            reason = f"v{known.to_version} was put back, and a person has moved on since"
+        evidence = {"champion": intent.from_version, "candidate": intent.to_version}
+    match roll_back(registry, intent):
+        case RollbackState.DONE if registry.champion() != intent.to_version:
+            reason = f"v{intent.to_version} was put back, and a person has moved on since"
             return decided(DecisionKind.SUPERSEDED, reason, evidence)
         case RollbackState.DONE:
-            reason = f"{registry.name}: v{known.from_version} → v{known.to_version}. {known.reason}"
-            moved = {"champion": known.from_version, "candidate": known.to_version}
+            reason = (
+                f"{registry.name}: v{intent.from_version} → v{intent.to_version}. {intent.reason}"
+            )
+            moved = {"champion": intent.from_version, "candidate": intent.to_version}
             moved["moved"] = now.isoformat()
             if guard.rollback.repredict is not None:
                 moved["repredict"] = guard.rollback.repredict
             return decided(DecisionKind.ROLLBACK, reason, {**evidence, **moved})
         case state:
-            found_out = overruled(registry, known.from_version, registry.champion())
+            found_out = overruled(registry, intent.from_version, registry.champion())
             reason = found_out or f"a person had the last word before: theirs stands ({state})"
             return decided(DecisionKind.SUPERSEDED, reason, evidence)
 
 
 def stopped(
-    guard: Guard, config: RollbackConfig, found: "Preflight", *, now: datetime
+    guard: Guard, config: RollbackConfig, found: "Preflight", *, ask: bool, now: datetime
 ) -> tuple[DecisionKind, Evidence] | None:
     """How a request ends without a move; None to go ahead.
 
@@ -214,7 +228,7 @@ def stopped(
     """
     from aiguard_dagster.orchestration.preflight import Finding
 
-    ask = (
+    propose = (
         DecisionKind.PROPOSE,
         {
             "action": Action.ROLLBACK.value,
@@ -225,21 +239,37 @@ def stopped(
         case Finding.WORSE | Finding.UNFIT:
             return DecisionKind.REFUSE, {}
         case Finding.BETTER:
-            return ask if config.ask else None
+            return propose if ask else None
         case Finding.UNCLEAR if config.approved:
             return None
         case Finding.UNCLEAR if config.actor != GUARD:
             return DecisionKind.REFUSE, {"hint": "approved: true goes ahead all the same"}
-        case Finding.UNCLEAR if config.ask:
-            return ask
+        case Finding.UNCLEAR if ask:
+            return propose
         case Finding.UNCLEAR:
             match guard.rollback.on_inconclusive:
                 case OnInconclusive.GO:
                     return None
                 case OnInconclusive.ASK:
-                    return ask
+                    return propose
                 case OnInconclusive.HOLD:
                     return DecisionKind.REFUSE, {"then": Action.HOLD.value}
+
+
+def is_the_guards_own(config: RollbackConfig) -> bool:
+    """Whether the guard asks by its rules, and nobody has approved it."""
+    return config.actor == GUARD and not config.approved
+
+
+def withdrawn(
+    instance: dg.DagsterInstance, guard: Guard, config: RollbackConfig, request: Decision
+) -> str | None:
+    """How a request was overtaken while it waited for its run; None if it stands."""
+    if is_the_guards_own(config) and guard.mode is Mode.OBSERVE:
+        return f"{guard.name} only observes now: nothing was moved"
+    if not config.approved:
+        return None
+    return forbidden(request, read_decisions(instance, guard_key(guard)))
 
 
 def overruled(registry: ModelRegistry, version: str, champion: str | None) -> str | None:
@@ -252,12 +282,6 @@ def overruled(registry: ModelRegistry, version: str, champion: str | None) -> st
     return f"v{version} is pinned by {pin.who} ({pin.told}): nothing was moved"
 
 
-def written_intent(registry: ModelRegistry, intent_id: str) -> RollbackIntent | None:
-    """The intent that an earlier, interrupted run of this request has left in the registry."""
-    stored = stored_intents(registry.versions(), registry.pointer)
-    return next((each.intent for each in stored if each.intent.id == intent_id), None)
-
-
 def owner_of(guard: Guard, rule: str) -> str:
     """Who decides on a rule; the guard's owner where a person asks without one."""
     return next((guard.owner_of(each) for each in guard.rules if each.name == rule), guard.owner)
@@ -268,6 +292,13 @@ def scored_rule(guard: Guard, name: str) -> Rule | None:
     scored = [rule for rule in guard.rules if isinstance(rule.signal, Performance)]
     named = [rule for rule in scored if rule.name == name]
     return next(iter([*named, *scored]), None)
+
+
+def speaks_for(
+    context: dg.OpExecutionContext, guard: Guard, config: RollbackConfig
+) -> datetime | None:
+    """The event time that a request speaks for, where it or a verdict tells one."""
+    return datetime.fromisoformat(config.at) if config.at else newest_verdict(context, guard)
 
 
 def newest_verdict(context: dg.OpExecutionContext, guard: Guard) -> datetime | None:

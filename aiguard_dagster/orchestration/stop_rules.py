@@ -18,6 +18,7 @@ from aiguard_dagster.adapters.dagster.history import (
 from aiguard_dagster.adapters.mlflow.client import in_a_tick
 from aiguard_dagster.core.decide import Situation, patience_of, situation
 from aiguard_dagster.core.decide import decided as news_of
+from aiguard_dagster.core.decide.answers import forbidden
 from aiguard_dagster.core.decide.attention import (
     horizon,
     is_calm,
@@ -25,7 +26,7 @@ from aiguard_dagster.core.decide.attention import (
     reaches_back,
     waits_for_others,
 )
-from aiguard_dagster.core.decisions import Decision, DecisionKind, open_requests, request_id
+from aiguard_dagster.core.decisions import Decision, DecisionKind, open_requests, proposal_id
 from aiguard_dagster.core.lifecycle import Point, episodes, in_order
 from aiguard_dagster.core.spec import Action, Guard, Mode
 from aiguard_dagster.core.verdicts import Window
@@ -240,9 +241,12 @@ def step(
     new = news_of(seen.with_decisions(answered))
     decided = [*answered, *(tags.stamped(guard, new) if tags else new)]
     requests = []
-    for request in open_requests([*decisions, *decided]):
-        if not still_wanted(guard, request, history):
+    known = [*decisions, *decided]
+    for request in open_requests(known):
+        reason = forbidden(request, known) if "answers" in request.evidence else None
+        if reason is None and not still_wanted(guard, request, history):
             reason = "no longer wanted: the breach has ended, or the guard was changed"
+        if reason is not None:
             decided.append(_ended(request, DecisionKind.SUPERSEDED, reason))
             continue
         run, given_up = next_run(instance, guard, request, now=seen.now)
@@ -272,7 +276,7 @@ def next_run(
 ) -> tuple[dg.RunRequest | None, Decision | None]:
     """The next run of a request: none while one is going on, and none after the last attempt."""
     answers = request.evidence.get("answers")
-    tag = f"{request_id(request)}{'!' if answers else ''}"
+    tag = f"{proposal_id(request)}{'!' if answers else ''}"
     records = instance.get_run_records(dg.RunsFilter(tags={INCIDENT_TAG: tag}))
     if any(is_awaited(record, now=now) for record in records):
         return None, None

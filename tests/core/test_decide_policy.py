@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from aiguard_dagster.core.cause import Trouble
 from aiguard_dagster.core.decide import decide, decided, situation
+from aiguard_dagster.core.decide.answers import forbidden
 from aiguard_dagster.core.decisions import (
     Decision,
     DecisionKind,
@@ -103,6 +104,18 @@ def test_an_approval_asks_for_the_rollback_once_in_the_owners_name():
     assert after([*known, request, done]) == ()
 
 
+def test_each_of_two_rules_is_granted_the_rollback_that_it_proposed_for_one_event_time():
+    known = asked()
+    known.append(answer(known[-1], APPROVE))
+    (first,) = after(known)
+    other = GUARD.rules[-1].model_copy(update={"name": "rmse"})
+    guard = ASKING.model_copy(update={"rules": (*ASKING.rules, other)})
+    both = {**BAD, "rmse": points("mae", BROKEN)}
+    known += [first, replace(first, kind=REFUSE), replace(known[-2], rule="rmse")]
+    known.append(answer(known[-1], APPROVE))
+    assert [(d.kind, d.rule) for d in after(known, both, guard)] == [(REQUEST, "rmse")]
+
+
 def test_a_rejection_leaves_the_model_alone_until_the_cooldown_is_over():
     known = asked()
     known.append(answer(known[-1], REJECT))
@@ -119,6 +132,17 @@ def test_of_two_answers_the_first_counts():
     assert [d.kind for d in after([*known, yes, no])] == [REQUEST]
     late = answer(known[-1], EXPIRE, "guard", otherwise="rollback")
     assert [d.kind for d in after([*known, no, late])] == []
+
+
+def test_a_rollback_that_follows_from_an_answer_that_came_second_is_forbidden():
+    known = asked()
+    yes, no = answer(known[-1], APPROVE, "ada"), answer(known[-1], REJECT, "bob")
+    (request,) = after([*known, yes])
+    assert forbidden(request, [*known, yes, no, request]) is None
+    told = "reject by bob was written first and counts: nothing was moved"
+    assert forbidden(request, [*known, no, yes, request]) == told
+    over = answer(known[-1], EXPIRE, "guard", otherwise="notify")
+    assert "expire by guard" in (forbidden(request, [*known, over, yes, request]) or "")
 
 
 @pytest.mark.parametrize(

@@ -142,6 +142,18 @@ def test_a_refusal_is_reconsidered_when_the_cooldown_is_over(new_project):
     assert [d.evidence["attempt"] for d in project.decisions() if d.kind == "request"] == [1, 2]
 
 
+def test_two_rules_that_ask_for_one_event_time_have_a_run_each(new_project):
+    squared = {**ERROR_NOW, "name": "squared", "signal": {**ERROR_NOW["signal"], "metric": "rmse"}}
+    project = new_project(rules=(ERROR_NOW, squared))
+    project.live(1, weather=WORSE)
+    project.tick()
+    refused = [d for d in project.decisions() if d.kind == "refuse"]
+    assert [(d.rule, d.at) for d in refused] == [("error", day(2)), ("squared", day(2))]
+    assert len({d.incident for d in refused}) == 1
+    runs = project.instance.get_runs(dg.RunsFilter(job_name="demand_rollback"))
+    assert len({run.tags[rollback_job.INCIDENT_TAG] for run in runs}) == len(runs) == 2
+
+
 def test_without_an_earlier_champion_there_is_nowhere_to_go(new_project):
     project = new_project(rules=(ERROR_NOW,), promoted=("2",))
     project.live(1, weather=TURNED)
@@ -282,6 +294,7 @@ def test_a_rollback_that_died_after_the_move_is_finished_though_new_days_have_co
         project.live(1, weather=TURNED)
     project.weather[2] = TURNED
     project.materialise(2)  # by version 1, which the alias marks already
+    project.tick()  # nobody knows yet who moved it
     project.tick()
     assert project.verdicts("error") == {1: "breach", 2: "ok"}
     assert outcomes(project) == ["rollback"]

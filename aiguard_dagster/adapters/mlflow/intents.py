@@ -2,13 +2,16 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from pydantic import JsonValue
 
 from aiguard_dagster.adapters.mlflow.tags import Version, from_tag, quote, tag_key, unreadable
 from aiguard_dagster.core.champions import as_utc
+
+TOLD_WITHIN = timedelta(minutes=10)
+"""A rollback tells of its move within moments; clocks of two machines differ by minutes."""
 
 
 class RollbackState(StrEnum):
@@ -32,6 +35,7 @@ class RollbackIntent:
         actor: Who decided.
         run_id: The Dagster run that first tried.
         at: The event time of the decision.
+        written: When it was written, by the clock on the wall; None where nobody knows.
     """
 
     id: str
@@ -41,6 +45,7 @@ class RollbackIntent:
     actor: str
     run_id: str
     at: datetime
+    written: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +61,23 @@ class StoredIntent:
     intent: RollbackIntent
     state: RollbackState
     already_there: bool
+
+    def has_not_moved(self, champion: str | None) -> bool:
+        """Whether it was written and no more, as far as is known, with this champion."""
+        return self.state is RollbackState.INTENT and champion == self.intent.from_version
+
+    def explains(self, champion: str, *, now: datetime) -> bool:
+        """Whether it is this rollback that has made a version champion.
+
+        One that has not told of its move is at work, or it died right after it, or it never moved
+        anything and was given up. Only the first is believed: the second puts its name to the move
+        when it is run again, and in the third the move is another's.
+        """
+        if self.intent.to_version != champion or self.already_there:
+            return False
+        written = self.intent.written
+        at_work = written is not None and now < written + TOLD_WITHIN
+        return self.state is RollbackState.MOVED or (self.state is RollbackState.INTENT and at_work)
 
 
 def _prefix(pointer: str) -> str:
@@ -86,6 +108,7 @@ def intent_to_json(intent: RollbackIntent, *, already_there: bool) -> dict[str, 
         "actor": intent.actor,
         "run_id": intent.run_id,
         "at": as_utc(intent.at).isoformat(),
+        "written": as_utc(intent.written).isoformat() if intent.written else None,
         "already_there": already_there,
     }
 
@@ -112,6 +135,7 @@ def stored_intents(versions: Iterable[Version], pointer: str) -> Iterator[Stored
 
 
 def _stored(version: Version, pointer: str, document: dict[str, JsonValue]) -> StoredIntent:
+    written = document.get("written")
     intent = RollbackIntent(
         id=str(document["id"]),
         from_version=str(document["from"]),
@@ -120,6 +144,7 @@ def _stored(version: Version, pointer: str, document: dict[str, JsonValue]) -> S
         actor=str(document["actor"]),
         run_id=str(document["run_id"]),
         at=as_utc(datetime.fromisoformat(str(document["at"]))),
+        written=as_utc(datetime.fromisoformat(str(written))) if written else None,
     )
     reached = [
         state

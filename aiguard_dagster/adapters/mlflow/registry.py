@@ -9,7 +9,7 @@ from pydantic import JsonValue
 from aiguard_dagster.adapters.mlflow import quarantine
 from aiguard_dagster.adapters.mlflow.client import asking, is_missing
 from aiguard_dagster.adapters.mlflow.history import history_key, history_to_json, read_history
-from aiguard_dagster.adapters.mlflow.intents import RollbackState, stored_intents
+from aiguard_dagster.adapters.mlflow.intents import stored_intents
 from aiguard_dagster.adapters.mlflow.tags import Version, to_tag
 from aiguard_dagster.core.champions import (
     UNKNOWN,
@@ -231,7 +231,8 @@ class ModelRegistry:
         """Record a move of the pointer that did not come from the guard.
 
         A pointer that was taken away is no reign and is not recorded. A move that belongs to an
-        unfinished rollback is recorded as the rollback's own.
+        unfinished rollback is recorded as the rollback's own, once: who comes back to its target
+        later came by themselves.
 
         Returns:
             The reign found, starting ``now``; None when nothing was moved outside the guard.
@@ -242,9 +243,9 @@ class ModelRegistry:
             return None
         for stored in stored_intents(self.versions(), self.pointer):
             intent = stored.intent
-            under_way = stored.state in {RollbackState.INTENT, RollbackState.MOVED}
-            if under_way and intent.to_version == champion and not stored.already_there:
-                self.record_reign(champion, at=intent.at, by=intent.actor, why=intent.reason)
+            if stored.explains(champion, now=now) and self.record_reign(
+                champion, at=intent.at, by=intent.actor, why=intent.reason
+            ):
                 return None
         return self.record_reign(champion, at=now, by=UNKNOWN, why=FOUND)
 

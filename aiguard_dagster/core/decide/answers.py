@@ -1,9 +1,17 @@
 """What follows from an owner's answer to a proposal, or from there being none in time."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from aiguard_dagster.core.decide.situation import Situation
-from aiguard_dagster.core.decisions import GUARD, Decision, DecisionKind, proposals, request_id
+from aiguard_dagster.core.decisions import (
+    GUARD,
+    Decision,
+    DecisionKind,
+    proposal_id,
+    proposals,
+    request_id,
+)
 from aiguard_dagster.core.durations import format_duration
 from aiguard_dagster.core.spec import Action, Guard
 
@@ -29,6 +37,17 @@ def granted(proposal: Decision, answer: Decision) -> Action:
     if answer.kind is DecisionKind.EXPIRE:
         return Action(str(answer.evidence["otherwise"]))
     return Action.NOTIFY
+
+
+def forbidden(request: Decision, decisions: Iterable[Decision]) -> str | None:
+    """Why a rollback that follows from an answer must not be made: it is not the one that counts.
+
+    Whoever wrote it had read the log before the other was written; None where it stands.
+    """
+    proposal, answer = proposals(decisions).get(proposal_id(request), (None, None))
+    if proposal is None or answer is None or granted(proposal, answer) is Action.ROLLBACK:
+        return None
+    return f"{answer.kind} by {answer.actor} was written first and counts: nothing was moved"
 
 
 def otherwise_of(guard: Guard, proposal: Decision) -> Action:
@@ -75,7 +94,9 @@ def _granted(seen: Situation, proposal: Decision, answer: Decision) -> list[Deci
     if answer.kind not in GRANTS or granted(proposal, answer) is not Action.ROLLBACK:
         return []
     name = request_id(proposal)
-    asked = [d for d in seen.decisions if d.kind is DecisionKind.REQUEST]
+    asked = [
+        d for d in seen.decisions if d.kind is DecisionKind.REQUEST and d.rule == proposal.rule
+    ]
     if any(d.evidence.get("answers") == name for d in asked):
         return []
     person = answer.actor != GUARD

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,8 @@ from tests.adapters.mlflow.rollbacks import (
     do_at,
     three_champions,
 )
+
+MINUTE = timedelta(minutes=1)
 
 
 @pytest.fixture
@@ -200,6 +203,38 @@ def test_a_sensor_that_looks_during_a_rollback_sees_no_stranger(registry):
     assert registry.reigns()[-1].by == "guard"
     assert roll_back(registry, an_intent()) is RollbackState.DONE
     assert_rolled_back(registry)
+
+
+def test_a_move_by_hand_to_where_a_rollback_that_was_given_up_wanted_to_go_is_a_person_s(registry):
+    crash(registry, "before move", an_intent(written=day(9)))
+    registry.point_to("2")
+    seen = registry.observe(now=day(9) + 10 * MINUTE)
+    assert (seen.version, seen.start, seen.by) == ("2", day(9) + 10 * MINUTE, "unknown")
+
+
+def test_a_sensor_that_looks_right_after_the_move_sees_no_stranger(registry):
+    crash(registry, "after move", an_intent(written=day(9)))
+    assert registry.observe(now=day(9) + MINUTE) is None
+    reign = registry.reigns()[-1]
+    assert (reign.version, reign.start, reign.by) == ("2", day(9), "guard")
+
+
+@pytest.mark.parametrize("written", [day(9), None])
+def test_a_rollback_that_is_finished_late_puts_its_name_to_its_move(registry, written):
+    crash(registry, "after move", an_intent(written=written))
+    assert registry.observe(now=day(20)).by == "unknown"
+    assert roll_back(registry, an_intent()) is RollbackState.DONE
+    assert_rolled_back(registry)
+
+
+def test_a_return_by_hand_to_where_an_unfinished_rollback_went_is_a_person_s(registry):
+    crash(registry, "before quarantine", an_intent(written=day(9)))
+    assert registry.observe(now=day(9) + MINUTE) is None
+    registry.point_to("1")
+    assert registry.observe(now=day(20)).version == "1"
+    registry.point_to("2")
+    seen = registry.observe(now=day(21))
+    assert (seen.version, seen.start, seen.by) == ("2", day(21), "unknown")
 
 
 @pytest.mark.parametrize("point", PLACES)
