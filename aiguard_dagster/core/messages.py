@@ -202,7 +202,7 @@ def _waiting(decision: Decision, guard: Guard, about: str, reason: str) -> Told:
     by = moment(datetime.fromisoformat(str(evidence.get("deadline", decision.at.isoformat()))))
     line = f"{owner_of(decision, guard)} decides by {by}, otherwise {then}."
     how = f"aiguard approve {decision.incident} --by NAME --why REASON"
-    answer = f"Answer in Dagster, or with: {how} (or reject)"
+    answer = f"Answer by Dagster's job {guard.name}_answer, or with: {how} (or reject)"
     return Heading.WAITING, f"{about}: {what} By {by}", [line, reason, answer]
 
 

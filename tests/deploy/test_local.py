@@ -23,7 +23,9 @@ from tests.instances import environment
 ROOT = Path(__file__).resolve().parents[2]
 WITHIN_S = 60
 STARTER = """
-import json, sys, time
+import json, signal, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_DFL)  # Whoever runs these tests may ignore them.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from pathlib import Path
 from urllib.parse import urlsplit
 from deploy import local

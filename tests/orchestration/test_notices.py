@@ -428,7 +428,7 @@ def test_without_a_notifier_nothing_changes():
     definitions = dg.Definitions(assets=[dg.AssetSpec("demand_features")])
     plain = build_guard_definitions(guards=[guard()], definitions=definitions)
     assert [sensor.name for sensor in plain.sensors] == ["aiguard_stop_rules"]
-    assert [job.name for job in plain.jobs] == ["aiguard_answer"]
+    assert [job.name for job in plain.jobs] == ["demand_answer"]
     assert set(plain.resources) == {"aiguard_mlflow", "aiguard_profiles", "aiguard_engine"}
     assert notices_key(guard()) not in plain.resolve_asset_graph().get_all_asset_keys()
 

@@ -107,8 +107,8 @@ class Pipeline:
 
     @property
     def looked(self):
-        """What the sensor remembers of the guard."""
-        return json.loads(self.daemon.cursors["aiguard_deltas"])["guards"]["scorer"]
+        """The champion and the inputs that the sensor has judged last."""
+        return json.loads(self.daemon.cursors["aiguard_deltas"])["guards"]["scorer"]["n"]
 
     def tick(self):
         """At the end of today."""
@@ -245,7 +245,7 @@ def test_compute_is_held_to_the_first_days_of_the_version_in_production(new_pipe
     pipeline.tick()
     looked = pipeline.looked
     pipeline.tick()
-    # Nothing is looked at again until something changes.
+    # Nothing is judged again until something changes.
     assert (len(pipeline.points()), pipeline.looked) == (written, looked)
 
 
