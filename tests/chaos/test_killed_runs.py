@@ -12,7 +12,7 @@ from tests.chaos.killer import (
     until_ended,
 )
 from tests.chaos.nursery import MOMENTS
-from tests.chaos.place import at
+from tests.chaos.place import at, kinds_of
 from tests.orchestration.project import STOP_RULES
 
 KILLS_IN_A_ROW = 4
@@ -124,4 +124,6 @@ def test_a_run_that_died_with_its_machine_is_given_up_after_an_hour(
                 place = at(place, datetime.now(UTC) + timedelta(hours=hours))
                 killer.definitions = place.definitions()
                 assert len(killer.tick(STOP_RULES)) == ran
-            assert_done_once(instance, place)
+            kinds = [kind for kind in kinds_of(instance, place) if kind != "escalate"]
+            assert kinds == ["request", "rollback"]  # The clock that jumped made it silent, too.
+            assert_rolled_back(place)
