@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cache, partial
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -34,6 +35,7 @@ from aiguard_dagster.orchestration.keys import (
     table_key,
 )
 from aiguard_dagster.orchestration.lineage import Lineage
+from aiguard_dagster.orchestration.lost_runs import is_lost
 from aiguard_dagster.orchestration.partitions import Partitions, is_partition
 from aiguard_dagster.orchestration.progress import Note
 from aiguard_dagster.orchestration.quality import severity
@@ -209,7 +211,7 @@ class _Tick:
     def look(self, guard: Guard) -> None:
         """Ask for missing profiles, and judge what is new."""
         instance = self.context.instance
-        missing = profiles_wanted(instance, guard, self.partitions[guard.name])
+        missing = profiles_wanted(instance, guard, self.partitions[guard.name], now=self.agenda.now)
         self.requests += missing.runs
         evaluator = self._evaluator(guard)
         if evaluator is None:
@@ -218,7 +220,9 @@ class _Tick:
         last, goes_on = Note.parse(self.agenda.note(guard)), missing.goes_on
         note = Note(champion, signature, last.progress)
         if last != note:
-            others = _profiles_to_redo(instance, guard, evaluator, self.partitions[guard.name])
+            others = _profiles_to_redo(
+                instance, guard, evaluator, self.partitions[guard.name], now=self.agenda.now
+            )
             self.requests += others.runs
             after = evaluator.goes_on_from(last.progress)
             # Only a tick that finds nothing left to judge knows that all was written down.
@@ -288,10 +292,12 @@ class Profiling:
     """The profiles that are missing.
 
     Attributes:
+        now: The time of the wall.
         runs: Runs to ask for now.
         goes_on: Whether some are still to come: asked for now, under way, or put off.
     """
 
+    now: datetime
     runs: list[dg.RunRequest] = field(default_factory=list)
     goes_on: bool = False
 
@@ -300,8 +306,8 @@ class Profiling:
     ) -> None:
         """Ask for the next run for one profile, unless one goes on or it was the last attempt."""
         name = f"{key.to_user_string()}/{partition}/{cause}"
-        runs = instance.get_runs(dg.RunsFilter(tags={PROFILE_TAG: name}))
-        live = any(run.status in LIVE for run in runs)
+        runs = instance.get_run_records(dg.RunsFilter(tags={PROFILE_TAG: name}))
+        live = any(goes_on(run, now=self.now) for run in runs)
         if len(runs) >= MOST_ATTEMPTS and not live:
             return
         self.goes_on = True
@@ -318,10 +324,14 @@ class Profiling:
 
 
 def profiles_wanted(
-    instance: dg.DagsterInstance, guard: Guard, partitions: Mapping[str, Partitions]
+    instance: dg.DagsterInstance,
+    guard: Guard,
+    partitions: Mapping[str, Partitions],
+    *,
+    now: datetime,
 ) -> Profiling:
     """Runs for the partitions whose rows are newer than their profile."""
-    wanted = Profiling()
+    wanted = Profiling(now=now)
     busy: set[str] | None = None
     for table in partitions:
         key = profile_key(guard, table)
@@ -332,7 +342,7 @@ def profiles_wanted(
             if not is_partition(instance, partitions[table], partition):
                 continue
             if busy is None:
-                busy = _busy_partitions(instance)
+                busy = _busy_partitions(instance, now)
             if partition in busy or len(wanted.runs) >= MOST_RUNS:
                 wanted.goes_on = True
             else:
@@ -345,13 +355,15 @@ def _profiles_to_redo(
     guard: Guard,
     evaluator: "DeltaEvaluator",
     partitions: Mapping[str, Partitions],
+    *,
+    now: datetime,
 ) -> Profiling:
     """Runs for profiles on another grid than the champion's, or without what a rule counts."""
     lacking: dict[str, dict[str, None]] = {}
     for rule, signal in delta_rules(guard):
         found = dict.fromkeys(evaluator.on_other_grids(rule, signal))
         lacking.setdefault(signal.table, {}).update(found)
-    wanted = Profiling()
+    wanted = Profiling(now=now)
     for table, keys in lacking.items():
         # Each change of what rules count may be tried anew.
         counts = hashlib.sha256(" ".join(sorted(tallies_asked(guard, table))).encode())
@@ -362,10 +374,16 @@ def _profiles_to_redo(
     return wanted
 
 
-def _busy_partitions(instance: dg.DagsterInstance) -> set[str]:
+def _busy_partitions(instance: dg.DagsterInstance, now: datetime) -> set[str]:
     """Partitions that runs are at work on now, and whose profile may be on its way."""
-    live = instance.get_runs(dg.RunsFilter(statuses=LIVE), limit=MOST_LIVE)
-    return {run.tags["dagster/partition"] for run in live if "dagster/partition" in run.tags}
+    records = instance.get_run_records(dg.RunsFilter(statuses=LIVE), limit=MOST_LIVE)
+    tags = [record.dagster_run.tags for record in records if goes_on(record, now=now)]
+    return {each["dagster/partition"] for each in tags if "dagster/partition" in each}
+
+
+def goes_on(record: dg.RunRecord, *, now: datetime) -> bool:
+    """Whether a run is at work or waits; one that died with its machine does not."""
+    return record.dagster_run.status in LIVE and not is_lost(record, now=now)
 
 
 def _due(

@@ -126,6 +126,11 @@ def dagster_dev(folder):
             process.wait()
 
 
+def made():
+    with dg.DagsterInstance.get() as instance:
+        return len(instance.get_materialized_partitions(dg.AssetKey("predictions")))
+
+
 def decided():
     with dg.DagsterInstance.get() as instance:
         return [each.kind.value for each in read_decisions(instance, GUARD)]
@@ -138,6 +143,7 @@ def test_everything_of_dagsters_killed_at_once_ends_as_one_rollback(state, table
     with dagster_dev(state) as dagster:
         for day in range(1, 9):
             dagster.materialise("predictions", f"2026-01-{day:02}")
+        wait_until(lambda: made() == 8, "the user's own runs have ended")  # Nobody repeats those.
         for sensor in SENSORS:
             dagster.start_sensor(sensor)
         time.sleep(dice.uniform(5, 30))
@@ -148,7 +154,9 @@ def test_everything_of_dagsters_killed_at_once_ends_as_one_rollback(state, table
         later = datetime.now(UTC) + timedelta(hours=2)
         (state / "clock").write_text(later.isoformat())  # a lost run is given up
         with dagster_dev(state):
-            wait_until(lambda: "rollback" in decided(), "the rollback is on record")
+            wait_until(
+                lambda: "rollback" in decided(), f"the rollback is on record after {decided()}"
+            )
         kinds = decided()
         assert (kinds.count("request"), kinds.count("rollback")) == (1, 1)
         assert registry.champion() == "1"

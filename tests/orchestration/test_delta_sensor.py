@@ -2,6 +2,7 @@
 
 import warnings
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import pytest
@@ -393,3 +394,34 @@ def test_a_partition_that_the_definition_no_longer_has_keeps_nobody_waiting(new_
     assert project.daemon.tick(DELTAS) == []
     project.live(2)
     assert project.verdicts("drift")[2] == "ok"
+
+
+def test_a_profile_run_that_died_with_its_machine_is_asked_for_again_after_an_hour(new_project):
+    project = new_project(rules=ONE_DAY)
+    (profile,) = project.profiles()
+    project.materialise(1, FEATURES)
+    asked = list(evaluated(project).run_requests or ())
+    assert [request.partition_key for request in asked] == [partition(1)]
+    project.instance.create_run_for_job(
+        project.defs.resolve_implicit_global_asset_job_def(),
+        status=dg.DagsterRunStatus.STARTED,
+        tags={**asked[0].tags, "dagster/partition": partition(1)},
+    )
+    assert not evaluated(project).run_requests
+    project.now = datetime.now(UTC) + timedelta(hours=2)
+    (again,) = evaluated(project).run_requests
+    assert again.run_key == asked[0].run_key.replace("#1", "#2")
+    assert again.asset_selection == [profile]
+
+
+def evaluated(project):
+    """A tick without a cursor, and without what comes of it."""
+    sensor = project.defs.resolve_sensor_def(DELTAS)
+    available = project.defs.resources
+    with dg.build_sensor_context(
+        resources={key: available[key] for key in sensor.required_resource_keys},
+        instance=project.instance,
+        definitions=project.defs,
+        sensor_name=DELTAS,
+    ) as context:
+        return sensor.evaluate_tick(context)
