@@ -26,6 +26,18 @@ class Daemon:
 
     def tick(self, sensor: str) -> list[dg.ExecuteInProcessResult]:
         """Evaluate a sensor once; returns the runs that it asked for, which have ended."""
+        data = self.evaluate(sensor)
+        for event in data.asset_events:
+            self.instance.report_runless_asset_event(event)
+        self.cursors[sensor] = data.cursor
+        return [
+            self._run(request)
+            for request in data.run_requests or ()
+            if self._is_new(sensor, request.run_key)
+        ]
+
+    def evaluate(self, sensor: str) -> Any:  # noqa: ANN401 - Dagster has no public name for it
+        """What a sensor says at its cursor; nothing of it is recorded or run."""
         found = self.definitions.resolve_sensor_def(sensor)
         available = self.definitions.resources or {}
         context = dg.build_sensor_context(
@@ -36,15 +48,7 @@ class Daemon:
             sensor_name=sensor,
         )
         with context:
-            data = found.evaluate_tick(context)
-        for event in data.asset_events:
-            self.instance.report_runless_asset_event(event)
-        self.cursors[sensor] = data.cursor
-        return [
-            self._run(request)
-            for request in data.run_requests or ()
-            if self._is_new(sensor, request.run_key)
-        ]
+            return found.evaluate_tick(context)
 
     def _is_new(self, sensor: str, run_key: str | None) -> bool:
         if run_key is None:

@@ -86,6 +86,17 @@ class Decision:
     evidence: Evidence = field(default_factory=dict)
 
 
+def ended(decision: Decision, kind: DecisionKind, reason: str) -> Decision:
+    """What the guard says to end a request or a proposal."""
+    return Decision(
+        kind=kind,
+        at=decision.at,
+        incident=decision.incident,
+        rule=decision.rule,
+        reason=reason,
+    )
+
+
 def incident_id(guard: str, rule: str, since: datetime) -> str:
     """The deterministic name of an incident: guard, rule and when the breach began."""
     return f"{guard}:{rule}:{since:%Y%m%dT%H%M%SZ}"

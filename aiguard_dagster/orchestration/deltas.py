@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import date, datetime, timedelta
-from functools import partial
+from functools import cached_property, partial
 
 import dagster as dg
 
@@ -145,11 +145,12 @@ class DeltaEvaluator:
     def signature(self) -> str:
         """Names all inputs of all rules: when it has not changed, nothing needs judging."""
         lives = [(signal, self.live(signal)) for _, signal in delta_rules(self._guard)]
-        inputs: list[object] = [self.frame()]
+        inputs: list[object] = [self.frame]
         inputs += [[(b.key, b.mark) for b in each] for each in self._all_profiled()]
         inputs += [live.signature for _, live in lives if live]
         return _digest(inputs)
 
+    @cached_property
     def frame(self) -> str:
         """Names all inputs of all rules but the batches."""
         mark = self._baseline_mark(self.champion) if self.champion else None
@@ -159,7 +160,7 @@ class DeltaEvaluator:
     def progress(self) -> Progress:
         """What is behind a tick that has found nothing left to judge."""
         marks = self._marks_of_profiles()
-        return Progress(frame=self.frame(), newest=max(marks, default=0), batches=len(marks))
+        return Progress(frame=self.frame, newest=max(marks, default=0), batches=len(marks))
 
     def goes_on_from(self, progress: Progress) -> int:
         """Up to which storage id all batches have been judged; 0 where any may need it anew.
@@ -167,7 +168,7 @@ class DeltaEvaluator:
         They do once anything else has changed, and once one of them is gone or was made again.
         """
         behind = sum(mark <= progress.newest for mark in self._marks_of_profiles())
-        same = progress.frame == self.frame() and behind == progress.batches
+        same = progress.frame == self.frame and behind == progress.batches
         return progress.newest if same else 0
 
     def _marks_of_profiles(self) -> list[int]:

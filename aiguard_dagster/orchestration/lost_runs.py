@@ -5,7 +5,10 @@ from datetime import datetime, timedelta
 import dagster as dg
 
 LOST_AFTER = timedelta(hours=1)
-"""A run of which nothing was heard for so long died with its machine, and nobody can tell."""
+"""A run of which nothing was heard for so long died with its machine, and nobody can tell.
+
+Should a rollback go on all the same, the transaction bears two, and the second tells nothing.
+"""
 
 
 def is_lost(record: dg.RunRecord, *, now: datetime) -> bool:

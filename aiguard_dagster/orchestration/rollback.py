@@ -8,7 +8,6 @@ import dagster as dg
 from aiguard_dagster.adapters.dagster.history import (
     decision_event,
     read_decisions,
-    read_evaluations,
 )
 from aiguard_dagster.adapters.mlflow.intents import RollbackIntent, RollbackState, stored_intents
 from aiguard_dagster.adapters.mlflow.person_tags import pin_of
@@ -20,8 +19,9 @@ from aiguard_dagster.core.spec import Action, Guard, Mode, OnInconclusive, Perfo
 from aiguard_dagster.orchestration.answer_tags import standing
 from aiguard_dagster.orchestration.clock import Clock
 from aiguard_dagster.orchestration.hooks import with_service_told
-from aiguard_dagster.orchestration.keys import check_key, guard_key
+from aiguard_dagster.orchestration.keys import guard_key
 from aiguard_dagster.orchestration.partitions import Partitions
+from aiguard_dagster.orchestration.people import newest_word
 from aiguard_dagster.orchestration.resources import ResourceKeys
 
 if TYPE_CHECKING:
@@ -298,14 +298,4 @@ def speaks_for(
     context: dg.OpExecutionContext, guard: Guard, config: RollbackConfig
 ) -> datetime | None:
     """The event time that a request speaks for, where it or a verdict tells one."""
-    return datetime.fromisoformat(config.at) if config.at else newest_verdict(context, guard)
-
-
-def newest_verdict(context: dg.OpExecutionContext, guard: Guard) -> datetime | None:
-    """The newest ``as_of`` that any rule of the guard has spoken for."""
-    found = [
-        stored.point.as_of
-        for rule in guard.rules
-        for stored in read_evaluations(context.instance, check_key(guard, rule))
-    ]
-    return max(found, default=None)
+    return datetime.fromisoformat(config.at) if config.at else newest_word(context.instance, guard)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -26,7 +26,13 @@ from aiguard_dagster.core.decide.attention import (
     reaches_back,
     waits_for_others,
 )
-from aiguard_dagster.core.decisions import Decision, DecisionKind, open_requests, proposal_id
+from aiguard_dagster.core.decisions import (
+    Decision,
+    DecisionKind,
+    ended,
+    open_requests,
+    proposal_id,
+)
 from aiguard_dagster.core.lifecycle import Point, episodes, in_order
 from aiguard_dagster.core.spec import Action, Guard, Mode
 from aiguard_dagster.core.verdicts import Window
@@ -36,6 +42,7 @@ from aiguard_dagster.orchestration.answer_tags import AnswerTags
 from aiguard_dagster.orchestration.clock import Clock
 from aiguard_dagster.orchestration.hold_gate import can_hold, hold_events
 from aiguard_dagster.orchestration.keys import check_key, guard_key, hold_key, table_key
+from aiguard_dagster.orchestration.lost_runs import LOST_AFTER
 from aiguard_dagster.orchestration.partitions import Partitions
 from aiguard_dagster.orchestration.resources import ResourceKeys
 from aiguard_dagster.orchestration.rollback import (
@@ -50,11 +57,6 @@ from aiguard_dagster.orchestration.upstream import UpstreamAsset, find_troubles
 MOST_ATTEMPTS = 3
 """Runs of one rollback request before a person is asked."""
 ENDED_BADLY = {dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
-LOST_AFTER = timedelta(hours=1)
-"""A run of which nothing was heard for so long died with its machine, and nobody can tell.
-
-Should it go on all the same, the transaction bears two, and the second tells nothing.
-"""
 
 
 def build_stop_rule_sensor(
@@ -247,7 +249,7 @@ def step(
         if reason is None and not still_wanted(guard, request, history):
             reason = "no longer wanted: the breach has ended, or the guard was changed"
         if reason is not None:
-            decided.append(_ended(request, DecisionKind.SUPERSEDED, reason))
+            decided.append(ended(request, DecisionKind.SUPERSEDED, reason))
             continue
         run, given_up = next_run(instance, guard, request, now=seen.now)
         if run:
@@ -287,7 +289,7 @@ def next_run(
     if attempt > MOST_ATTEMPTS:
         who = guard.owner
         reason = f"the rollback run failed {attempt - 1} times. {who} must look: {runs[0].run_id}"
-        return None, _ended(request, DecisionKind.FAILED, reason)
+        return None, ended(request, DecisionKind.FAILED, reason)
     config = RollbackConfig(
         reason=request.reason,
         incident=request.incident,
@@ -318,9 +320,3 @@ def is_awaited(record: dg.RunRecord, *, now: datetime) -> bool:
         return False
     queued = status is dg.DagsterRunStatus.QUEUED
     return queued or now - record.update_timestamp < LOST_AFTER
-
-
-def _ended(request: Decision, kind: DecisionKind, reason: str) -> Decision:
-    return Decision(
-        kind=kind, at=request.at, incident=request.incident, rule=request.rule, reason=reason
-    )

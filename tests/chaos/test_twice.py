@@ -37,21 +37,6 @@ def requests_and_outcomes(project):
     return [d.kind.value for d in project.decisions() if d.kind in MADE_ONCE]
 
 
-def evaluate(project, sensor):
-    """A tick without what comes of it."""
-    found = project.defs.resolve_sensor_def(sensor)
-    available = project.defs.resources or {}
-    context = dg.build_sensor_context(
-        resources={key: available[key] for key in found.required_resource_keys},
-        instance=project.instance,
-        cursor=project.daemon.cursors.get(sensor),
-        definitions=project.defs,
-        sensor_name=sensor,
-    )
-    with context:
-        return found.evaluate_tick(context)
-
-
 def deliver(project, tick):
     """What the daemon does with a tick."""
     for event in tick.asset_events:
@@ -67,8 +52,8 @@ def test_a_tick_that_is_delivered_twice_acts_once(new_project, table):
         project.weather[1] = TURNED
         project.materialise(1)
         for _ in range(2):
-            deliver(project, evaluate(project, DELTAS))
-        ticks = [evaluate(project, STOP_RULES) for _ in range(2)]
+            deliver(project, project.daemon.evaluate(DELTAS))
+        ticks = [project.daemon.evaluate(STOP_RULES) for _ in range(2)]
         for tick in ticks:
             deliver(project, tick)
         assert_one_rollback(project)

@@ -199,15 +199,8 @@ def test_a_run_that_died_with_its_machine_is_tried_again_after_an_hour(new_proje
 
 def requested(project):
     """What the next tick asks for, without what comes of it."""
-    sensor = project.defs.resolve_sensor_def(STOP_RULES)
-    available = project.defs.resources
-    with dg.build_sensor_context(
-        resources={key: available[key] for key in sensor.required_resource_keys},
-        instance=project.instance,
-        definitions=project.defs,
-        sensor_name=STOP_RULES,
-    ) as context:
-        found = sensor.evaluate_tick(context)
+    project.daemon.cursors.pop(STOP_RULES, None)
+    found = project.daemon.evaluate(STOP_RULES)
     return [r for r in found.run_requests or () if REPREDICT_TAG in r.tags], found.asset_events
 
 

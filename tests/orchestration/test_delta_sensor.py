@@ -416,12 +416,5 @@ def test_a_profile_run_that_died_with_its_machine_is_asked_for_again_after_an_ho
 
 def evaluated(project):
     """A tick without a cursor, and without what comes of it."""
-    sensor = project.defs.resolve_sensor_def(DELTAS)
-    available = project.defs.resources
-    with dg.build_sensor_context(
-        resources={key: available[key] for key in sensor.required_resource_keys},
-        instance=project.instance,
-        definitions=project.defs,
-        sensor_name=DELTAS,
-    ) as context:
-        return sensor.evaluate_tick(context)
+    project.daemon.cursors.pop(DELTAS, None)
+    return project.daemon.evaluate(DELTAS)

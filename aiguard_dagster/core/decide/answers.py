@@ -8,6 +8,7 @@ from aiguard_dagster.core.decisions import (
     GUARD,
     Decision,
     DecisionKind,
+    ended,
     proposal_id,
     proposals,
     request_id,
@@ -61,13 +62,8 @@ def _over(seen: Situation, proposal: Decision) -> Decision | None:
     breach = seen.breach_at(proposal.rule, proposal.at)
     if breach is not None and breach.ended is None:
         return None
-    return Decision(
-        kind=DecisionKind.SUPERSEDED,
-        at=proposal.at,
-        incident=proposal.incident,
-        rule=proposal.rule,
-        reason=f"{proposal.rule}: the breach was over before anybody answered",
-    )
+    reason = f"{proposal.rule}: the breach was over before anybody answered"
+    return ended(proposal, DecisionKind.SUPERSEDED, reason)
 
 
 def _expired(seen: Situation, proposal: Decision) -> Decision | None:
