@@ -17,6 +17,7 @@ takes until nothing is left.
 """
 
 import argparse
+import sys
 import tempfile
 import time
 import warnings
@@ -124,43 +125,50 @@ class Rows(dg.IOManager):
 
 
 class Copies:
-    """Writes what Dagster wrote of one guard once more, under the names of others."""
+    """Writes what Dagster wrote of one guard once more, under the names of others.
+
+    The rows are copied within the database, day by day for all guards, in the order in which they
+    would have been written.
+    """
 
     TABLES = ("event_logs", "asset_check_executions")
+    MOST = 50_000
+    """Rows in one transaction."""
 
-    def __init__(self, instance: dg.DagsterInstance, guard: Guard) -> None:
-        self.instance, self.guard = instance, guard
-        with instance.event_log_storage.index_connection() as connection:  # type: ignore[attr-defined]
+    def __init__(self, instance: dg.DagsterInstance) -> None:
+        self.instance = instance
+        with self._connection() as connection:
             metadata = db.MetaData()
             metadata.reflect(connection, only=[*self.TABLES, "asset_keys"])
         self.tables = metadata.tables
-        self.marks = dict.fromkeys(self.tables, 0)
+        self.marks = dict.fromkeys(self.TABLES, 0)
         self.dated = 0
 
-    def write(self, others: Sequence[Guard]) -> None:
-        """Copy all rows that are new since the last time."""
-        with self.instance.event_log_storage.index_connection() as connection:  # type: ignore[attr-defined]
-            for name, table in self.tables.items():
-                found = connection.execute(
-                    db.select(table).where(table.c.id > self.marks[name]).order_by(table.c.id)
-                )
-                rows = [self._plain(row, table) for row in found.mappings()]
-                rows = [row for row in rows if any(self._is_mine(v) for v in row.values())]
-                for start in range(0, len(others), 20):
-                    batch = [
-                        {key: self._renamed(value, other) for key, value in row.items()}
-                        for other in others[start : start + 20]
-                        for row in rows
-                    ]
-                    if batch:
-                        connection.execute(table.insert(), batch)
+    def write(self, source: Guard, others: Sequence[Guard]) -> None:
+        """Copy all rows of a guard that are new since the last time."""
+        for name in self.TABLES:
+            table = self.tables[name]
+            mine = _any_contains(table, _names(source))
+            with self._connection() as connection:
+                query = db.select(table.c.id).where(table.c.id > self.marks[name], mine)
+                new = list(connection.execute(query.order_by(table.c.id)).scalars())
+            size = max(1, self.MOST // max(1, len(others)))
+            for start in range(0, len(new), size):
+                ids = table.c.id.between(new[start], new[start : start + size][-1])
+                self._copy(table, source, others, where=db.and_(ids, mine))
+            with self._connection() as connection:
                 newest = connection.execute(db.select(db.func.max(table.c.id))).scalar()
-                self.marks[name] = int(newest or 0)
+            self.marks[name] = int(newest or 0)
+        keys = self.tables["asset_keys"]
+        with self._connection() as connection:
+            known = set(connection.execute(db.select(keys.c.asset_key)).scalars())
+        new_ones = [other for other in others if not any(other.name in key for key in known)]
+        self._copy(keys, source, new_ones, where=_any_contains(keys, _names(source)))
 
     def date(self, now: datetime) -> None:
         """Have what is new among the verdicts written at a time of the days that are lived."""
         table = self.tables["asset_check_executions"]
-        with self.instance.event_log_storage.index_connection() as connection:  # type: ignore[attr-defined]
+        with self._connection() as connection:
             connection.execute(
                 table.update()
                 .where(table.c.id > self.dated)
@@ -168,20 +176,44 @@ class Copies:
             )
             self.dated = int(connection.execute(db.select(db.func.max(table.c.id))).scalar() or 0)
 
-    @staticmethod
-    def _plain(row: db.RowMapping, table: db.Table) -> dict[str, object]:
-        return {column.name: row[column.name] for column in table.c if column.name != "id"}
+    def _copy(
+        self,
+        table: db.Table,
+        source: Guard,
+        others: Sequence[Guard],
+        *,
+        where: db.ColumnElement[bool],
+    ) -> None:
+        if not others:
+            return
+        columns = db.column("guard", db.String), db.column("asset", db.String)
+        names = db.values(*columns, name="names").data([_names(each) for each in others]).cte()
+        guard, asset = _names(source)
+        copied: dict[str, db.ColumnElement[Any]] = {}
+        for column in table.c:
+            if column.name == "id":
+                continue
+            copied[column.name] = (
+                db.func.replace(db.func.replace(column, guard, names.c.guard), asset, names.c.asset)
+                if isinstance(column.type, db.String)
+                else column
+            )
+        rows = db.select(*copied.values()).select_from(table.join(names, db.true())).where(where)
+        rows = rows.order_by(table.c.id, names.c.guard)
+        with self._connection() as connection:
+            connection.execute(table.insert().from_select(list(copied), rows))
 
-    def _is_mine(self, value: object) -> bool:
-        mine = self.guard.name, self.guard.tables["predictions"].asset
-        return isinstance(value, str) and any(name in value for name in mine)
+    def _connection(self) -> Any:  # noqa: ANN401 - Dagster has no public name for it
+        return self.instance.event_log_storage.index_connection()  # type: ignore[attr-defined]
 
-    def _renamed(self, value: object, other: Guard) -> object:
-        if not isinstance(value, str):
-            return value
-        asset = self.guard.tables["predictions"].asset
-        named = value.replace(self.guard.name, other.name)
-        return named.replace(asset, other.tables["predictions"].asset)
+
+def _names(each: Guard) -> tuple[str, str]:
+    return each.name, each.tables["predictions"].asset
+
+
+def _any_contains(table: db.Table, names: Sequence[str]) -> db.ColumnElement[bool]:
+    texts = [column for column in table.c if isinstance(column.type, db.String)]
+    return db.or_(*(column.contains(name, autoescape=True) for column in texts for name in names))
 
 
 class Fleet:
@@ -191,42 +223,42 @@ class Fleet:
         self, guards: int, instance: dg.DagsterInstance, folder: Path, tracking_uri: str
     ) -> None:
         self.guards = [guard(number) for number in range(guards)]
-        self.instance, self.folder = instance, folder
+        self.instance, self.folder, self.tracking_uri = instance, folder, tracking_uri
         self.today, self.now = 0, FIRST
-        own = dg.Definitions(
-            assets=[_asset(each) for each in self.guards],
-            resources={"io_manager": Rows()},
-            executor=dg.in_process_executor,
-        )
-        definitions = build_guard_definitions(
-            guards=self.guards,
-            definitions=own,
-            mlflow=MLflowResource(tracking_uri=tracking_uri),
-            profiles=ProfileStore(path=str(folder / "profiles")),
-            clock=lambda: self.now,
-        )
-        self.daemon = Daemon(definitions, instance, log_level="CRITICAL")
-        self.copies = Copies(instance, self.guards[0])
+        self.daemon, self.first = self._daemon(self.guards), self._daemon(self.guards[:1])
+        self.copies = Copies(instance)
         profiles = folder / "profiles"
         (profiles / self.guards[0].name).mkdir(parents=True)
         for each in self.guards[1:]:  # Their files are the same, but for the name.
             (profiles / each.name).symlink_to(profiles / self.guards[0].name)
 
+    def _daemon(self, guards: Sequence[Guard]) -> Daemon:
+        own = dg.Definitions(
+            assets=[_asset(each) for each in guards],
+            resources={"io_manager": Rows()},
+            executor=dg.in_process_executor,
+        )
+        definitions = build_guard_definitions(
+            guards=guards,
+            definitions=own,
+            mlflow=MLflowResource(tracking_uri=self.tracking_uri),
+            profiles=ProfileStore(path=str(self.folder / "profiles")),
+            clock=lambda: self.now,
+        )
+        return Daemon(definitions, self.instance, log_level="CRITICAL")
+
     def live(self, days: int) -> None:
         """Let the first guard live through days, and write the same of the others."""
         for _ in range(days):
             self.make_partition()
-            self.settle()
+            while self.tick(DELTAS, self.first)[1]:
+                pass
             self.copies.date(self.now)
-        self.copies.write(self.guards[1:])
-        self.daemon.cursors.clear()
+        say(f"{days} days lived")
+        self.copies.write(self.guards[0], self.guards[1:])
+        say(f"{days} days copied to {len(self.guards) - 1} guards")
         with nothing_due():  # The copies were judged, but on profiles of other numbers.
             self.ticks(DELTAS)
-
-    def settle(self) -> None:
-        """Tick until nothing is left to judge."""
-        while self.tick(DELTAS)[1]:
-            pass
 
     def make_partition(self) -> None:
         """The first guard's next day."""
@@ -235,26 +267,28 @@ class Fleet:
         chosen = [dg.AssetKey(first.tables["predictions"].asset), profile_key(first, "predictions")]
         partition = f"{FIRST + DAY * self.today:%Y-%m-%d}"
         self.today += 1
-        if not self.daemon.run(partition_key=partition, asset_selection=chosen).success:
+        if not self.first.run(partition_key=partition, asset_selection=chosen).success:
             raise SystemExit(1)
 
-    def tick(self, sensor: str) -> tuple[float, int]:
+    def tick(self, sensor: str, daemon: Daemon | None = None) -> tuple[float, int]:
         """One tick as the daemon makes it: its seconds without what Dagster does after it."""
-        seconds, data = self.look(sensor)
+        daemon = daemon or self.daemon
+        seconds, data = self.look(sensor, daemon)
         for event in data.asset_events:
             self.instance.report_runless_asset_event(event)
-        self.daemon.cursors[sensor] = data.cursor
+        daemon.cursors[sensor] = data.cursor
         return seconds, len(data.asset_events)
 
-    def look(self, sensor: str) -> tuple[float, Any]:
+    def look(self, sensor: str, daemon: Daemon | None = None) -> tuple[float, Any]:
         """A tick of which nothing comes."""
-        found = self.daemon.definitions.resolve_sensor_def(sensor)
-        resources = self.daemon.definitions.resources or {}
+        daemon = daemon or self.daemon
+        found = daemon.definitions.resolve_sensor_def(sensor)
+        resources = daemon.definitions.resources or {}
         context = dg.build_sensor_context(
             resources={key: resources[key] for key in found.required_resource_keys},
             instance=self.instance,
-            cursor=self.daemon.cursors.get(sensor),
-            definitions=self.daemon.definitions,
+            cursor=daemon.cursors.get(sensor),
+            definitions=daemon.definitions,
             sensor_name=sensor,
         )
         with context:
@@ -272,25 +306,27 @@ class Fleet:
             if not waits and not events:
                 return slowest, count
 
-    def judge(self, guards: Sequence[Guard], *, bad: int) -> None:
-        """New verdicts of every rule of some guards, the first few of them breaches."""
-        at = (self.now + DAY).timestamp()
-        for number, each in enumerate(guards):
-            for rule in each.rules:
-                key = check_key(each, rule)
-                verdict = "breach" if number < bad else "ok"
-                self.instance.report_runless_asset_event(
-                    dg.AssetCheckEvaluation(
-                        asset_key=key.asset_key,
-                        check_name=key.name,
-                        passed=verdict == "ok",
-                        metadata={
-                            "aiguard/verdict": verdict,
-                            "aiguard/as_of": dg.MetadataValue.timestamp(at),
-                            "aiguard/reason": "as it is",
-                        },
-                    )
+    def judge(self, *, bad: int) -> None:
+        """New verdicts of every rule of every guard, the first few of them breaches."""
+        for verdict, guards in [("breach", self.guards[:bad]), ("ok", self.guards[bad:])]:
+            self._judge(guards[0], verdict)
+            self.copies.write(guards[0], guards[1:])
+
+    def _judge(self, each: Guard, verdict: str) -> None:
+        for rule in each.rules:
+            key = check_key(each, rule)
+            self.instance.report_runless_asset_event(
+                dg.AssetCheckEvaluation(
+                    asset_key=key.asset_key,
+                    check_name=key.name,
+                    passed=verdict == "ok",
+                    metadata={
+                        "aiguard/verdict": verdict,
+                        "aiguard/as_of": dg.MetadataValue.timestamp(self.now + DAY),
+                        "aiguard/reason": "as it is",
+                    },
                 )
+            )
 
 
 @contextmanager
@@ -315,6 +351,11 @@ def _asset(each: Guard) -> dg.AssetsDefinition:
     return predictions
 
 
+def say(text: str) -> None:
+    """Tell how far it is: whole runs take long."""
+    print(f"{datetime.now(tz=UTC):%H:%M:%S} {text}", file=sys.stderr, flush=True)
+
+
 def register(guards: Sequence[Guard], uri: str) -> None:
     """Make the models, their baselines and their champions."""
     client = connect(uri)
@@ -329,6 +370,7 @@ def register(guards: Sequence[Guard], uri: str) -> None:
         record_baseline(each, version="1", data=accepted, tracking_uri=uri)
         registry = ModelRegistry(client, each.model)
         registry.promote("1", at=FIRST - DAY, by="bench", why="first")
+    say(f"{len(guards)} models registered")
 
 
 def measure(fleet: Fleet) -> Iterator[tuple[str, str, float, int]]:
@@ -340,10 +382,10 @@ def measure(fleet: Fleet) -> Iterator[tuple[str, str, float, int]]:
     yield STOP_RULES, "first", *fleet.ticks(STOP_RULES)
     yield STOP_RULES, "still", *fleet.ticks(STOP_RULES)
     fleet.make_partition()
-    fleet.copies.write(fleet.guards[1:])
+    fleet.copies.write(fleet.guards[0], fleet.guards[1:])
     yield DELTAS, "day", *fleet.ticks(DELTAS)
     yield STOP_RULES, "day", *fleet.ticks(STOP_RULES)
-    fleet.judge(fleet.guards, bad=max(1, len(fleet.guards) // 10))
+    fleet.judge(bad=max(1, len(fleet.guards) // 10))
     yield STOP_RULES, "bad", *fleet.ticks(STOP_RULES)
 
 

@@ -22,7 +22,11 @@ from deploy.tied import as_user, free_port, tied, wait_until
 
 DEPLOY = Path(__file__).parent
 SCHEME = "postgresql+psycopg2"
-UNSAFE_BUT_FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
+UNSAFE_BUT_FAST = (  # A crash may take what was committed in the last second.
+    "fsync=off",
+    "synchronous_commit=off",
+    "full_page_writes=off",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,10 +100,14 @@ class Postgres:
 
 
 @contextmanager
-def postgres(folder: Path) -> Iterator[Postgres]:
+def postgres(folder: Path, *, durable: bool = False) -> Iterator[Postgres]:
     """Run a Postgres in a folder, which it may have run in before.
 
     Root cannot run Postgres: it is the user ``nobody`` then, who must be able to reach the folder.
+
+    Args:
+        folder: Keeps its data.
+        durable: Whether what was committed must outlive a crash, as in production.
 
     Raises:
         RuntimeError: It did not start; the end of its log is in the message.
@@ -127,7 +135,7 @@ def postgres(folder: Path) -> Iterator[Postgres]:
         )
     found = Postgres(port=free_port(), password=word.read_text(), binaries=binaries)
     settings = [f"port={found.port}", f"listen_addresses={found.host}", "max_connections=200"]
-    settings += ["unix_socket_directories=", *UNSAFE_BUT_FAST]
+    settings += ["unix_socket_directories=", *(() if durable else UNSAFE_BUT_FAST)]
     command = [str(binaries / "postgres"), "-D", str(data)]
     command += [word for setting in settings for word in ("-c", setting)]
     with tied(command, log=log, folder=folder, stop=signal.SIGINT, user=user) as server:

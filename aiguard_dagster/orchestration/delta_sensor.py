@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from aiguard_dagster.adapters.dagster.connection import one_connection
 from aiguard_dagster.adapters.dagster.history import (
     Target,
     materialized,
@@ -156,7 +157,7 @@ def build_delta_sensor(
             partitions=partitions,
             lineages=lineages,
         )
-        with in_a_tick():
+        with in_a_tick(), one_connection(context.instance):
             for_each_guard(context, tick.agenda, tick.wanted(guards), tick.look)
         tick.agenda.keep(guards)
         return dg.SensorResult(

@@ -8,6 +8,7 @@ from typing import Any
 
 import dagster as dg
 
+from aiguard_dagster.adapters.dagster.connection import one_connection
 from aiguard_dagster.adapters.dagster.history import (
     decision_event,
     newest_event,
@@ -111,8 +112,8 @@ def build_stop_rule_sensor(
             if looked.decided:
                 agenda.put_off(guard)  # The next tick sees whether it was written down.
 
-        wanted = with_news(context.instance, agenda, guards, gated)
-        with in_a_tick():
+        with in_a_tick(), one_connection(context.instance):
+            wanted = with_news(context.instance, agenda, guards, gated)
             for_each_guard(context, agenda, wanted, work)
         agenda.keep(guards)
         return dg.SensorResult(

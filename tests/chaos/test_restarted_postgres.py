@@ -2,15 +2,19 @@
 
 import os
 import signal
+import tempfile
 import threading
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import dagster as dg
 import pytest
 import sqlalchemy as sa
 
 from aiguard_dagster.testing import Daemon
+from deploy.postgres import postgres
+from tests.instances import Databases
 from tests.orchestration.project import DELTAS, ERROR_NOW, STOP_RULES, TURNED
 
 RESTARTS, MOST_TICKS = 20, 8
@@ -70,21 +74,41 @@ class Restarter:
         pytest.fail("Postgres did not come back")
 
 
+@pytest.fixture(scope="module")
+def postgres_server():
+    """A real Postgres that keeps what was committed, as those in production do."""
+    with tempfile.TemporaryDirectory() as folder, postgres(Path(folder), durable=True) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def dagster_databases(postgres_server):
+    """Empty Dagster instances on it."""
+    return Databases(postgres_server)
+
+
 @pytest.fixture
 def restarter(postgres_server):
     return Restarter(postgres_server)
 
 
-def test_a_restart_in_a_tick_ends_as_one_rollback(new_project, restarter, table, dice):
+def test_a_restart_in_a_tick_ends_as_one_rollback_or_a_question(new_project, restarter, table, dice):
     whole = lived(new_project(rules=(ERROR_NOW,)), restarter, None)
     for _ in range(RESTARTS):
         with table.trying("Postgres restarted in a tick or its run"):
             project = new_project(rules=(ERROR_NOW,))
             lived(project, restarter, dice.uniform(0, whole))
-            assert project.kinds() == ["request", "rollback"]
-            assert project.registry.champion() == "1"
-            assert [reign.version for reign in project.registry.reigns()] == ["1", "2", "1"]
+            assert_done_once_or_asked(project)
     assert restarter.restarts == RESTARTS
+
+
+def assert_done_once_or_asked(project):
+    """A preflight that cannot read what it needs is unclear: nothing moves, the owner is asked."""
+    reigns = [reign.version for reign in project.registry.reigns()]
+    assert (project.kinds(), reigns, project.registry.champion()) in [
+        (["request", "rollback"], ["1", "2", "1"], "1"),
+        (["request", "propose"], ["1", "2"], "2"),
+    ]
 
 
 def lived(project, restarter, after):
@@ -107,12 +131,21 @@ def lived(project, restarter, after):
 
 
 def ticked(project, sensor, restarter):
-    """The runs of a tick; None where it failed, and then Dagster notices the runs that are gone."""
+    """The runs of a tick, or None where it failed; a run that the restart ended is seen to be."""
     try:
-        return project.daemon.tick(sensor)
+        ran = project.daemon.tick(sensor)
     except (sa.exc.DBAPIError, dg.DagsterError):
+        ran = None
+    try:
+        report_dead_runs(project)
+    except sa.exc.DBAPIError:  # Right now: it restarts once.
         restarter.wait()
-        for run in project.instance.get_runs():
-            if not run.is_finished:
-                project.instance.report_run_failed(run)
-        return None
+        report_dead_runs(project)
+    return ran
+
+
+def report_dead_runs(project):
+    """What Dagster's monitoring does: here all runs are over, also those that could not say so."""
+    for run in project.instance.get_runs():
+        if not run.is_finished:
+            project.instance.report_run_failed(run)

@@ -127,7 +127,7 @@ def _page(
     )
     if before is not None:
         query = query.where(EVALUATIONS.c.id < before)
-    with _events(instance).index_connection() as connection:
+    with sql_event_log(instance).index_connection() as connection:
         return [
             _Row(number, storage_id or 0, (written or EPOCH).replace(tzinfo=UTC), event)
             for number, storage_id, written, event in connection.execute(query)
@@ -164,7 +164,7 @@ class News:
 
 def newest_event(instance: dg.DagsterInstance) -> int:
     """The storage id of the newest event that concerns assets or checks; 0 for an empty log."""
-    with _events(instance).index_connection() as connection:
+    with sql_event_log(instance).index_connection() as connection:
         found = connection.execute(db.select(db.func.max(EVENTS.c.id))).scalar()
     return int(found or 0)
 
@@ -188,7 +188,7 @@ def news_since(instance: dg.DagsterInstance, read: int, *, most: int = MOST_NEWS
         .order_by(EVENTS.c.id)
         .limit(most)
     )
-    with _events(instance).index_connection() as connection:
+    with sql_event_log(instance).index_connection() as connection:
         rows = connection.execute(query).all()
     assets = {dg.AssetKey.from_db_string(asset) for _, asset, _ in rows if asset}
     passed: set[dg.AssetCheckKey] = set()
@@ -212,7 +212,12 @@ def _evaluated(event: str) -> tuple[dg.AssetCheckKey, bool]:
     return dg.AssetCheckKey(key, data["check_name"]), bool(data["success"])
 
 
-def _events(instance: dg.DagsterInstance) -> SqlEventLogStorage:
+def sql_event_log(instance: dg.DagsterInstance) -> SqlEventLogStorage:
+    """The event log of an instance.
+
+    Raises:
+        MeasurementError: It is not in a SQL database.
+    """
     storage = instance.event_log_storage
     if not isinstance(storage, SqlEventLogStorage):
         msg = f"{type(storage).__name__} is no SQL event log\n\nHint: use SQLite or Postgres."
