@@ -92,7 +92,7 @@ def restarter(postgres_server):
     return Restarter(postgres_server)
 
 
-def test_a_restart_in_a_tick_ends_as_one_rollback_or_a_question(new_project, restarter, table, dice):
+def test_a_restart_in_a_tick_ends_as_one_rollback_or_is_asked(new_project, restarter, table, dice):
     whole = lived(new_project(rules=(ERROR_NOW,)), restarter, None)
     for _ in range(RESTARTS):
         with table.trying("Postgres restarted in a tick or its run"):
