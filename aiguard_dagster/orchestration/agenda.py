@@ -17,7 +17,7 @@ from aiguard_dagster.core.spec import Guard
 
 ANYWAY = timedelta(hours=1)
 """Each guard is looked at once in this time, whatever the event log seems to say."""
-PATIENCE_S = 8.0
+PATIENCE_S = 7.0
 """How long a tick goes on to the next guard."""
 
 

@@ -11,6 +11,7 @@ from hashlib import sha256
 
 import dagster as dg
 
+from aiguard_dagster.adapters.dagster.connection import one_connection
 from aiguard_dagster.adapters.dagster.history import newest_event, news_since
 from aiguard_dagster.adapters.dagster.notices import ledger_event
 from aiguard_dagster.core.errors import Problem
@@ -72,11 +73,13 @@ def build_notice_sensor(
             if not all(is_final(n, box.attempts, names, now=now) for n in box.notices):
                 agenda.put_off(guard)
 
-        for_each_guard(context, agenda, with_decisions(context.instance, agenda, guards), work)
-        agenda.keep(guards)
         requests = []
-        if parcels and not is_under_way(context.instance, job.name, now=now):
-            requests.append(_request(parcels, job.name, now))
+        with one_connection(context.instance):
+            wanted = with_decisions(context.instance, agenda, guards)
+            for_each_guard(context, agenda, wanted, work)
+            if parcels and not is_under_way(context.instance, job.name, now=now):
+                requests.append(_request(parcels, job.name, now))
+        agenda.keep(guards)
         return dg.SensorResult(asset_events=begun, run_requests=requests, cursor=agenda.to_cursor())
 
     return notice_sensor

@@ -112,9 +112,10 @@ def build_stop_rule_sensor(
             if looked.decided:
                 agenda.put_off(guard)  # The next tick sees whether it was written down.
 
-        with in_a_tick(), one_connection(context.instance):
+        with one_connection(context.instance):
             wanted = with_news(context.instance, agenda, guards, gated)
-            for_each_guard(context, agenda, wanted, work)
+            with in_a_tick():
+                for_each_guard(context, agenda, wanted, work)
         agenda.keep(guards)
         return dg.SensorResult(
             asset_events=events, run_requests=requests, cursor=agenda.to_cursor()

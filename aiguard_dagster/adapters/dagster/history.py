@@ -1,4 +1,4 @@
-"""The one module that reaches below Dagster's public API: check history, news and storage ids.
+"""What Dagster's public API does not tell: check history, news and storage ids.
 
 Pinned to dagster 1.13; ``tests/adapters/dagster`` fails first when Dagster moves these.
 """

@@ -1,6 +1,6 @@
-"""A tick keeps one connection to the event log, and no query keeps it waiting for ever."""
+"""A tick keeps one connection to each storage, and no query keeps it waiting for ever."""
 
-from threading import Timer
+import time
 
 import pytest
 import sqlalchemy as db
@@ -8,9 +8,10 @@ import sqlalchemy as db
 from aiguard_dagster.adapters.dagster import connection
 from aiguard_dagster.adapters.dagster.connection import one_connection
 from aiguard_dagster.adapters.dagster.history import newest_event, sql_event_log
-from tests.instances import empty_instance
+from tests.instances import another_connection, empty_instance, locked
 
 PIDS = db.text("SELECT pid FROM pg_stat_activity WHERE datname = current_database()")
+GONE_WITHIN_S = 20
 on_postgres = pytest.mark.parametrize("dagster_storage", ["postgres"], indirect=True)
 
 
@@ -22,45 +23,57 @@ def instance(dagster_storage):
 
 @pytest.fixture
 def other(instance):
-    """A connection of somebody else."""
-    engine = db.create_engine(sql_event_log(instance).postgres_url, poolclass=db.NullPool)
-    with engine.connect() as other:
+    with another_connection(instance) as other:
         yield other
 
 
-def pid(instance):
-    with sql_event_log(instance).index_connection() as found:
-        return found.execute(db.select(db.func.pg_backend_pid())).scalar()
+def pids(instance):
+    """Of five queries to each storage."""
+    found = set()
+    for connect in (sql_event_log(instance).index_connection, instance.run_storage.connect):
+        for _ in range(5):
+            with connect() as made:
+                found.add(made.execute(db.select(db.func.pg_backend_pid())).scalar())
+    return found
 
 
 @on_postgres
-def test_all_queries_of_a_tick_go_through_one_connection_that_ends_with_it(instance, other):
-    assert len({pid(instance) for _ in range(5)}) == 5, "as Dagster has it"
+def test_all_queries_of_a_tick_go_through_one_connection_to_each_storage(instance, other):
+    assert len(pids(instance)) == 10, "as Dagster has it"
     with one_connection(instance):
-        kept = {pid(instance) for _ in range(5)}
+        kept = pids(instance)
         assert kept < set(other.execute(PIDS).scalars())
-    assert len(kept) == 1
-    other.rollback()
-    assert not kept & set(other.execute(PIDS).scalars())
-    assert len({pid(instance) for _ in range(5)}) == 5, "what follows finds it as it was"
+    assert len(kept) == 2
+    assert len(pids(instance)) == 10, "what follows finds it as it was"
+    deadline = time.monotonic() + GONE_WITHIN_S
+    while open_now := kept & set(other.execute(PIDS).scalars()):
+        assert time.monotonic() < deadline, open_now
+        other.rollback()
+        time.sleep(0.05)
 
 
 @on_postgres
 def test_a_query_that_waits_for_a_lock_is_given_up(instance, other, monkeypatch):
     monkeypatch.setattr(connection, "STATEMENT_S", 1)
-    other.execute(db.text("LOCK TABLE event_logs"))
-    release = Timer(20, other.rollback)
-    release.start()
-    with one_connection(instance), pytest.raises(db.exc.OperationalError, match="timeout"):
-        newest_event(instance)
-    release.cancel()
-    other.rollback()
-    with one_connection(instance):
-        assert newest_event(instance) == 0
+    for table, ask in (
+        ("event_logs", lambda: newest_event(instance)),
+        ("runs", lambda: len(instance.get_run_records())),
+    ):
+        given_up = pytest.raises(db.exc.OperationalError, match="statement timeout")
+        with locked(other, table), one_connection(instance), given_up:
+            ask()
+        with one_connection(instance):
+            assert ask() == 0
+
+
+@on_postgres
+def test_an_error_inside_leaves_the_instance_as_it_was(instance):
+    with pytest.raises(ZeroDivisionError), one_connection(instance):
+        newest_event(instance) / 0
+    assert len(pids(instance)) == 10
 
 
 @pytest.mark.both_storages
-def test_it_ends_with_an_error_inside_too(instance):
-    with pytest.raises(ZeroDivisionError), one_connection(instance):
-        newest_event(instance) / 0
-    assert newest_event(instance) == 0
+def test_what_is_read_is_the_same(instance):
+    with one_connection(instance):
+        assert (newest_event(instance), instance.get_run_records()) == (0, [])

@@ -71,10 +71,54 @@ def test_many_models_are_read_by_the_page(sqlite_workshop, monkeypatch):
     assert counting.names == []
 
 
-def test_an_answer_about_another_model_is_refused(sqlite_workshop, monkeypatch):
-    name, other = sqlite_workshop.model(), sqlite_workshop.model()
+@pytest.mark.parametrize("worth", [0, 1_000])
+def test_what_one_guard_names_wrongly_costs_the_others_nothing(workshop, worth, monkeypatch):
+    name = workshop.model()
+    ModelRegistry(workshop.client, Model(name=name)).point_to("3")
+    monkeypatch.setattr(module, "WORTH", worth)
+    odd = [Model(name=each) for each in ("no/such: name", name.upper())]
+    assert champions(workshop.client, [*odd, Model(name=name)]) == {name: "3"}
+
+
+def test_what_this_user_may_not_see_is_left_out(sqlite_workshop, monkeypatch):
+    monkeypatch.setattr(module, "WORTH", 0)
+    seen, hidden = sqlite_workshop.model(), sqlite_workshop.model()
+    counting = Counting(sqlite_workshop.client)
+
+    from mlflow.exceptions import RestException
+
+    def refuse(name):
+        if name == hidden:
+            raise RestException({"error_code": "PERMISSION_DENIED", "message": "no"})
+        return sqlite_workshop.client.get_registered_model(name)
+
+    counting.get_registered_model = refuse
+    assert champions(counting, [Model(name=seen), Model(name=hidden)]) == {seen: None}
+
+
+@pytest.mark.parametrize("fault", ["500", "cut off", "empty"])
+def test_an_mlflow_that_does_not_answer_is_told(sqlite_workshop, fault, monkeypatch):
+    from mlflow.entities.model_registry import RegisteredModel
+    from mlflow.exceptions import MlflowException
+
     monkeypatch.setattr(module, "WORTH", 0)
     counting = Counting(sqlite_workshop.client)
-    counting.get_registered_model = lambda _: sqlite_workshop.client.get_registered_model(other)
-    with pytest.raises(ActionError, match="not MLflow's"):
-        champions(counting, [Model(name=name)])
+
+    def answer(_):
+        if fault == "empty":
+            return RegisteredModel("")
+        raise ConnectionError(fault) if fault == "cut off" else MlflowException(fault)
+
+    counting.get_registered_model = answer
+    with pytest.raises(ActionError, match="bike: read the champion: "):
+        champions(counting, [Model(name="bike")])
+
+
+def test_so_many_that_are_missing_are_read_by_the_page(sqlite_workshop, monkeypatch):
+    models = [Model(name=sqlite_workshop.model(versions=1, name=f"zz {n}")) for n in range(4)]
+    monkeypatch.setattr(module, "WORTH", 1)
+    monkeypatch.setattr(module, "MOST_LOOKED_UP", 3)
+    counting = Counting(sqlite_workshop.client)
+    assert len(champions(counting, models)) == 4
+    assert sum(counting.pages) > 4
+    assert len(counting.names) <= 3
