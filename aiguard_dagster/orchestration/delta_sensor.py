@@ -36,7 +36,7 @@ from aiguard_dagster.orchestration.keys import (
     table_key,
 )
 from aiguard_dagster.orchestration.lineage import Lineage
-from aiguard_dagster.orchestration.lost_runs import is_lost
+from aiguard_dagster.orchestration.lost_runs import LIVE, goes_on
 from aiguard_dagster.orchestration.partitions import Partitions, is_partition
 from aiguard_dagster.orchestration.progress import Note
 from aiguard_dagster.orchestration.quality import severity
@@ -54,12 +54,6 @@ MOST_ATTEMPTS = 3
 """Runs for one profile before it is left to a person: the coverage tells of it."""
 MOST_LIVE = 500
 PROFILE_TAG = "aiguard/profile"
-LIVE = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-]
 
 
 def build_delta_checks(
@@ -380,11 +374,6 @@ def _busy_partitions(instance: dg.DagsterInstance, now: datetime) -> set[str]:
     records = instance.get_run_records(dg.RunsFilter(statuses=LIVE), limit=MOST_LIVE)
     tags = [record.dagster_run.tags for record in records if goes_on(record, now=now)]
     return {each["dagster/partition"] for each in tags if "dagster/partition" in each}
-
-
-def goes_on(record: dg.RunRecord, *, now: datetime) -> bool:
-    """Whether a run is at work or waits; one that died with its machine does not."""
-    return record.dagster_run.status in LIVE and not is_lost(record, now=now)
 
 
 def _due(

@@ -20,18 +20,13 @@ from aiguard_dagster.core.spec import Guard
 from aiguard_dagster.orchestration.agenda import Agenda
 from aiguard_dagster.orchestration.clock import Clock
 from aiguard_dagster.orchestration.keys import guard_key, notices_key
+from aiguard_dagster.orchestration.lost_runs import LIVE
 from aiguard_dagster.orchestration.outbox import read_box
 from aiguard_dagster.orchestration.resources import NotifierResource
 from aiguard_dagster.orchestration.sending import send_due
 from aiguard_dagster.orchestration.ticks import for_each_guard
 
 LAST_IN_QUEUE = {"dagster/priority": "-1"}
-UNFINISHED = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-]
 
 
 class NotifyConfig(dg.Config):
@@ -99,7 +94,7 @@ def with_decisions(
 
 def is_under_way(instance: dg.DagsterInstance, job: str, *, now: datetime) -> bool:
     """Whether a run is at it; one that was killed may seem so for ever, and does not count."""
-    wanted = dg.RunsFilter(job_name=job, statuses=UNFINISHED)
+    wanted = dg.RunsFilter(job_name=job, statuses=LIVE)
     records = instance.get_run_records(wanted, limit=20)
     return any(now - record.create_timestamp < STALE for record in records)
 
