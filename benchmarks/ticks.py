@@ -345,7 +345,7 @@ def nothing_due() -> Iterator[None]:
 
 
 def _asset(each: Guard) -> dg.AssetsDefinition:
-    partitions = dg.DailyPartitionsDefinition("2026-01-01", end_offset=9_999)
+    partitions = dg.DailyPartitionsDefinition("2026-01-01")
 
     @dg.asset(name=each.tables["predictions"].asset, partitions_def=partitions)
     def predictions() -> None: ...
