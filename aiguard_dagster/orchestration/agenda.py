@@ -8,7 +8,7 @@ tick's worth at a time.
 
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -18,7 +18,7 @@ from aiguard_dagster.core.spec import Guard
 ANYWAY = timedelta(hours=1)
 """Each guard is looked at once in this time, whatever the event log seems to say."""
 PATIENCE_S = 7.0
-"""How long a tick goes on to the next guard."""
+"""How long a tick goes on to the next guard, from when it began."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,11 +50,13 @@ class Agenda:
         read: How far the event log was read, a storage id; None without a cursor.
         entries: What is remembered, by guard.
         now: The time of the wall.
+        began: When the tick began, in seconds of a clock that only goes forward.
     """
 
     read: int | None
     entries: dict[str, Entry] = field(default_factory=dict)
     now: datetime
+    began: float = field(default_factory=time.monotonic)
 
     @classmethod
     def from_cursor(cls, cursor: str | None, *, now: datetime) -> "Agenda":
@@ -70,6 +72,10 @@ class Agenda:
         """The inverse of :meth:`from_cursor`."""
         guards = {name: _values(entry) for name, entry in self.entries.items()}
         return json.dumps({"read": self.read or 0, "guards": guards}, separators=(",", ":"))
+
+    def has_time(self) -> bool:
+        """Whether this tick goes on to another guard."""
+        return time.monotonic() < self.began + PATIENCE_S
 
     def is_due(self, guard: Guard) -> bool:
         """Whether a guard must be looked at without news."""
@@ -122,12 +128,6 @@ class Agenda:
         """Forget the guards that are gone."""
         names = {guard.name for guard in guards}
         self.entries = {name: entry for name, entry in self.entries.items() if name in names}
-
-
-def in_time(seconds: float = PATIENCE_S) -> Callable[[], bool]:
-    """Tells whether so many seconds have not passed yet since it was made."""
-    end = time.monotonic() + seconds
-    return lambda: time.monotonic() < end
 
 
 def mark_of(guard: Guard) -> str:

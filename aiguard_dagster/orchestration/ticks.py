@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import dagster as dg
 
 from aiguard_dagster.core.spec import Guard
-from aiguard_dagster.orchestration.agenda import Agenda, in_time
+from aiguard_dagster.orchestration.agenda import Agenda
 
 
 def for_each_guard(
@@ -20,10 +20,9 @@ def for_each_guard(
         dagster.Failure: It failed for all of them; for some, it is in the tick's log.
     """
     failures = []
-    goes_on = in_time()
     looked = 0
     for guard in agenda.oldest_first(guards):
-        if looked and not goes_on():
+        if looked and not agenda.has_time():
             agenda.put_off(guard)
             continue
         looked += 1

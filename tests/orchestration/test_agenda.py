@@ -13,6 +13,7 @@ from aiguard_dagster.core.decide import decided, situation
 from aiguard_dagster.core.decide.attention import horizon, is_calm, next_look, reaches_back
 from aiguard_dagster.core.spec import Guard
 from aiguard_dagster.core.verdicts import Verdict
+from aiguard_dagster.orchestration import agenda as agendas
 from aiguard_dagster.orchestration import ticks
 from aiguard_dagster.orchestration.agenda import ANYWAY, Agenda
 from tests.core.test_decide import (
@@ -193,7 +194,7 @@ def test_the_time_that_matters_covers_windows_graces_and_recoveries():
 
 
 def test_a_guard_that_fails_slowly_does_not_starve_the_others(monkeypatch):
-    monkeypatch.setattr(ticks, "in_time", lambda: lambda: False)
+    monkeypatch.setattr(agendas, "PATIENCE_S", 0)
     guards = [GUARD.model_copy(update={"name": name}) for name in "abc"]
     looked, cursor = [], None
 

@@ -10,7 +10,8 @@ import pytest
 from aiguard_dagster import NotifierResource, SpecError, build_guard_definitions
 from aiguard_dagster.core.decisions import DecisionKind
 from aiguard_dagster.core.outbox import GAPS, OLD, STALE, State
-from aiguard_dagster.orchestration import notices, sending, ticks
+from aiguard_dagster.orchestration import agenda as agendas
+from aiguard_dagster.orchestration import notices, sending
 from aiguard_dagster.orchestration.agenda import ANYWAY
 from aiguard_dagster.orchestration.keys import notices_key
 from aiguard_dagster.orchestration.notices import is_under_way
@@ -357,7 +358,7 @@ def test_a_tick_without_time_for_all_takes_some_and_the_next_ones_go_on(
     telling = many(new_instance, 4)
     telling.tick()
     looked.clear()
-    monkeypatch.setattr(ticks, "in_time", lambda: lambda: False)
+    monkeypatch.setattr(agendas, "PATIENCE_S", 0)
     for number in (1, 2, 3):
         telling.decide(decision(number), who=telling.guards[number])
     for _ in range(3):
