@@ -10,7 +10,8 @@ had the days been lived. Then each sensor ticks as the daemon would:
 - ``first``: without a cursor, as after it was lost (of the deltas one tick);
 - ``still``: nothing has come, as in most ticks;
 - ``day``: every guard has a new partition (deltas), or new verdicts (stop rules), all of them good;
-- ``bad``: the new verdicts of a tenth of the guards are breaches.
+- ``bad``: the new verdicts of a tenth of the guards are breaches. Their owners are still to be told
+  when the notices tick.
 
 A tick stops after seven seconds and the next one goes on, so the slowest is told, and how many it
 takes until nothing is left.
@@ -34,6 +35,7 @@ import sqlalchemy as db
 from aiguard_dagster import (
     Guard,
     MLflowResource,
+    NotifierResource,
     ProfileStore,
     build_guard_definitions,
     record_baseline,
@@ -46,7 +48,12 @@ from tests.mlflow_server import mlflow_server
 
 DAY = timedelta(days=1)
 FIRST = datetime(2026, 1, 1, tzinfo=UTC)
-DELTAS, STOP_RULES = "aiguard_deltas", "aiguard_stop_rules"
+DELTAS, STOP_RULES, NOTICES = "aiguard_deltas", "aiguard_stop_rules", "aiguard_notices"
+COLUMNS = [
+    *((DELTAS, kind) for kind in ("first", "still", "day")),
+    *((STOP_RULES, kind) for kind in ("first", "still", "day", "bad")),
+    *((NOTICES, kind) for kind in ("first", "still")),
+]
 WINDOW = "7d"
 RULES: list[dict[str, Any]] = [
     {"name": "fresh", "signal": {"kind": "freshness", "max_age": "2h"}, "action": "hold"},
@@ -243,6 +250,7 @@ class Fleet:
             definitions=own,
             mlflow=MLflowResource(tracking_uri=self.tracking_uri),
             profiles=ProfileStore(path=str(self.folder / "profiles")),
+            notifier=NotifierResource(variables={"*": "NOBODY"}),
             clock=lambda: self.now,
         )
         return Daemon(definitions, self.instance, log_level="CRITICAL")
@@ -389,6 +397,8 @@ def measure(fleet: Fleet) -> Iterator[tuple[str, str, float, int]]:
     yield STOP_RULES, "day", *fleet.ticks(STOP_RULES)
     fleet.judge(bad=max(1, len(fleet.guards) // 10))
     yield STOP_RULES, "bad", *fleet.ticks(STOP_RULES)
+    yield NOTICES, "first", fleet.tick(NOTICES)[0], 1
+    yield NOTICES, "still", fleet.tick(NOTICES)[0], 1
 
 
 @contextmanager
@@ -423,8 +433,7 @@ def main() -> None:
     parser.add_argument("--postgres", help="URL of an empty database, postgresql+psycopg2://…")
     given = parser.parse_args()
     warnings.simplefilter("ignore")
-    kinds = ["first", "still", "day", "first", "still", "day", "bad"]
-    print("| guards | days |", " | ".join(f"{kind} (s)" for kind in kinds), "|")
+    print("| guards | days |", " | ".join(f"{sensor}: {kind}" for sensor, kind in COLUMNS), "|")
     with tempfile.TemporaryDirectory() as name, mlflow_server(Path(name) / "mlflow") as uri:
         register([guard(number) for number in range(max(given.guards))], uri)
         for guards in given.guards:
@@ -437,10 +446,7 @@ def main() -> None:
                     found = {(s, kind): (sec, n) for s, kind, sec, n in measure(fleet)}
                 cells = [
                     f"{found[key][0]:.2f}" + (f" x {found[key][1]}" if found[key][1] > 1 else "")
-                    for key in [
-                        *((DELTAS, kind) for kind in ("first", "still", "day")),
-                        *((STOP_RULES, kind) for kind in ("first", "still", "day", "bad")),
-                    ]
+                    for key in COLUMNS
                 ]
                 print(f"| {guards:,} | {days} |", " | ".join(cells), "|", flush=True)
 
