@@ -205,6 +205,9 @@ class _Tick:
 
     def look(self, guard: Guard) -> None:
         """Ask for missing profiles, and judge what is new."""
+        if len(self.events) >= MOST_EVALUATIONS:
+            self.agenda.put_off(guard)
+            return
         instance = self.context.instance
         missing = profiles_wanted(instance, guard, self.partitions[guard.name], now=self.agenda.now)
         self.requests += missing.runs

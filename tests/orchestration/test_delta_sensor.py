@@ -9,7 +9,9 @@ import pytest
 from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.execution.api import execute_run_iterator
 
-from aiguard_dagster.orchestration import deltas
+from aiguard_dagster.adapters.mlflow.registry import ModelRegistry
+from aiguard_dagster.orchestration import delta_sensor, deltas
+from aiguard_dagster.orchestration.keys import profile_key
 from tests.mlflow_server import free_port
 from tests.orchestration.project import (
     BILL,
@@ -112,6 +114,47 @@ def test_a_second_tick_adds_nothing_and_the_cursor_is_only_a_cache(project):
     project.rebuild()
     project.daemon.tick(DELTAS)
     assert {rule: len(rows(project, rule)) for rule in DELTA_RULES} == before
+
+
+def with_own_model(project, name):
+    """A guard like the project's, on another model whose only version is the champion."""
+    client, own = project.registry.client, project.registry.version("2")
+    model = project.guard.model.model_copy(update={"name": f"{project.registry.name} {name}"})
+    client.create_registered_model(model.name)
+    client.create_model_version(model.name, own.source, own.run_id)
+    ModelRegistry(client, model).promote("1", at=day(0), by="team:demand", why="release 1")
+    found = project.guard.model_copy(update={"name": name, "model": model})
+    record(found, client.tracking_uri, "1")
+    return found
+
+
+def test_guards_for_which_a_tick_has_no_room_are_the_next_ones(new_project, monkeypatch):
+    monkeypatch.setattr(delta_sensor, "MOST_EVALUATIONS", 2)
+    project = new_project(rules=(ERROR,))
+    others = [with_own_model(project, name) for name in ("b", "c")]
+    project.rebuild(others=others)
+    for number in (1, 2):
+        project.materialise(number)
+        for other in others:
+            project.materialise(number, profile_key(other, "predictions"))
+    asked = []
+    real = delta_sensor.profiles_wanted
+    monkeypatch.setattr(
+        delta_sensor,
+        "profiles_wanted",
+        lambda instance, guard, *rest, **named: (
+            asked.append(guard.name) or real(instance, guard, *rest, **named)
+        ),
+    )
+    for name in ("demand", "b", "c"):
+        asked.clear()
+        events = project.daemon.evaluate(DELTAS).asset_events
+        project.daemon.tick(DELTAS)
+        assert asked == [name, name], "the others are not looked at in vain"
+        assert {event.check_name for event in events} == {f"{name}__error"}
+        assert len(events) == 2
+    project.daemon.tick(DELTAS)
+    assert project.daemon.evaluate(DELTAS).asset_events == []
 
 
 @pytest.mark.both_storages
