@@ -86,14 +86,17 @@ class Decision:
     evidence: Evidence = field(default_factory=dict)
 
 
-def ended(decision: Decision, kind: DecisionKind, reason: str) -> Decision:
-    """What the guard says to end a request or a proposal."""
+def following(
+    decision: Decision, kind: DecisionKind, reason: str, evidence: Evidence | None = None
+) -> Decision:
+    """What the guard says after a decision of the same incident, rule and event time."""
     return Decision(
         kind=kind,
         at=decision.at,
         incident=decision.incident,
         rule=decision.rule,
         reason=reason,
+        evidence=evidence or {},
     )
 
 

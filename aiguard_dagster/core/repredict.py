@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from aiguard_dagster.core.decide import Situation
-from aiguard_dagster.core.decisions import Decision, DecisionKind, Evidence
+from aiguard_dagster.core.decisions import Decision, DecisionKind, Evidence, following
 from aiguard_dagster.core.serving import Served, follows, last_rollback, name_of, versions_of
 from aiguard_dagster.core.spec import Guard
 
@@ -145,12 +145,16 @@ def ask(rollback: Decision, table: str, served: Sequence[Served], *, begun: date
     when = f"since {begun:%Y-%m-%d %H:%M} UTC"
     if not wanted:
         reason = f"no partition of {table} {when} carries {name_of(bad)}: nothing to make again"
-        return _follow(rollback, reason, {**evidence, "state": State.DONE.value})
+        return following(
+            rollback, DecisionKind.REPREDICT, reason, {**evidence, "state": State.DONE.value}
+        )
     reason = (
         f"{_partitions(len(wanted))} of {table} {when} by {name_of(bad)}"
         f" are being made again with {name_of(restored)}"
     )
-    return _follow(rollback, reason, {**evidence, "state": State.ASKED.value})
+    return following(
+        rollback, DecisionKind.REPREDICT, reason, {**evidence, "state": State.ASKED.value}
+    )
 
 
 def due(
@@ -198,7 +202,9 @@ def ending(
         who = sorted({name_of(v) for each in done for v, n in each.versions.items() if n})
         carried = " and ".join(who) or "no version that could be counted"
         reason = f"{_partitions(len(done))} of {table} made again: by {carried}"
-        return _follow(rollback, reason, {**evidence, "state": State.DONE.value})
+        return following(
+            rollback, DecisionKind.REPREDICT, reason, {**evidence, "state": State.DONE.value}
+        )
     still = [each for each in failed if carries(each, bad)]
     named = ", ".join(each.key for each in failed[:MOST_NAMED])
     more = f" and {len(failed) - MOST_NAMED} more" if len(failed) > MOST_NAMED else ""
@@ -227,7 +233,7 @@ def stop(rollback: Decision, asked: Decision, champion: str) -> Decision:
         f"v{champion} is champion now: what is left of {asked.evidence['table']} stays as it is"
     )
     evidence = {**asked.evidence, "state": State.STOPPED.value, "champion_now": champion}
-    return _follow(rollback, reason, evidence)
+    return following(rollback, DecisionKind.REPREDICT, reason, evidence)
 
 
 def _targets(asked: Decision, served: Sequence[Served], bad: str) -> list[Served]:
@@ -263,14 +269,3 @@ def _partitions(n: int) -> str:
 
 def _state(decision: Decision) -> State:
     return State(str(decision.evidence["state"]))
-
-
-def _follow(rollback: Decision, reason: str, evidence: Evidence) -> Decision:
-    return Decision(
-        kind=DecisionKind.REPREDICT,
-        at=rollback.at,
-        incident=rollback.incident,
-        rule=rollback.rule,
-        reason=reason,
-        evidence=evidence,
-    )

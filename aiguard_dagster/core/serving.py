@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from aiguard_dagster.core.decisions import Decision, DecisionKind, Evidence
+from aiguard_dagster.core.decisions import Decision, DecisionKind, Evidence, following
 from aiguard_dagster.core.durations import format_duration
 from aiguard_dagster.core.lifecycle import Point
 from aiguard_dagster.core.spec import Guard
@@ -157,9 +157,9 @@ def confirm(
     if newer and all(v.versions.get(restored) and not v.versions.get(bad) for v in newer.values()):
         told = "; ".join(f"{table} {each.key}: {each.told()}" for table, each in newer.items())
         at = max(each.end for each in newer.values())
-        return _follow(
-            DecisionKind.CONFIRM,
+        return following(
             rollback,
+            DecisionKind.CONFIRM,
             f"what is served carries {name_of(restored)}: {told}",
             {**_evidence(newer), "restored": restored, "seen": at.isoformat()},
         )
@@ -185,7 +185,7 @@ def confirm(
             f" are no predictions since. {guard.owner}: see whether the service runs"
         )
     evidence: Evidence = {"about": about, "restored": restored, **_evidence(newer)}
-    return _follow(DecisionKind.ESCALATE, rollback, reason, evidence)
+    return following(rollback, DecisionKind.ESCALATE, reason, evidence)
 
 
 def _evidence(newer: Mapping[str, Served]) -> Evidence:
@@ -196,14 +196,3 @@ def _evidence(newer: Mapping[str, Served]) -> Evidence:
         for version, rows in each.versions.items():
             found[f"{table}: rows of {name_of(version)}"] = rows
     return found
-
-
-def _follow(kind: DecisionKind, rollback: Decision, reason: str, evidence: Evidence) -> Decision:
-    return Decision(
-        kind=kind,
-        at=rollback.at,
-        incident=rollback.incident,
-        rule=rollback.rule,
-        reason=reason,
-        evidence=evidence,
-    )

@@ -15,7 +15,7 @@ from aiguard_dagster.adapters.mlflow.person_tags import (
 )
 from aiguard_dagster.adapters.mlflow.registry import ModelRegistry
 from aiguard_dagster.adapters.mlflow.tags import Version
-from aiguard_dagster.core.decisions import Decision, DecisionKind, ended
+from aiguard_dagster.core.decisions import Decision, DecisionKind, following
 from aiguard_dagster.core.errors import AIGuardError
 from aiguard_dagster.core.people import ANSWERED, VIA, answer_of_text, open_proposals
 from aiguard_dagster.core.spec import Guard
@@ -98,7 +98,7 @@ def _subject(proposal: Decision) -> str:
 def _moot(proposal: Decision, champion: str) -> Decision:
     """There is nothing left to decide once the version is no longer in production."""
     reason = f"{proposal.rule}: v{champion} is champion by now, not v{_subject(proposal)}"
-    return ended(proposal, DecisionKind.SUPERSEDED, reason)
+    return following(proposal, DecisionKind.SUPERSEDED, reason)
 
 
 def _answer(

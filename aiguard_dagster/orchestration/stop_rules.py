@@ -30,7 +30,7 @@ from aiguard_dagster.core.decide.attention import (
 from aiguard_dagster.core.decisions import (
     Decision,
     DecisionKind,
-    ended,
+    following,
     open_requests,
     proposal_id,
 )
@@ -251,7 +251,7 @@ def step(
         if reason is None and not still_wanted(guard, request, history):
             reason = "no longer wanted: the breach has ended, or the guard was changed"
         if reason is not None:
-            decided.append(ended(request, DecisionKind.SUPERSEDED, reason))
+            decided.append(following(request, DecisionKind.SUPERSEDED, reason))
             continue
         run, given_up = next_run(instance, guard, request, now=seen.now)
         if run:
@@ -291,7 +291,7 @@ def next_run(
     if attempt > MOST_ATTEMPTS:
         who = guard.owner
         reason = f"the rollback run failed {attempt - 1} times. {who} must look: {runs[0].run_id}"
-        return None, ended(request, DecisionKind.FAILED, reason)
+        return None, following(request, DecisionKind.FAILED, reason)
     config = RollbackConfig(
         reason=request.reason,
         incident=request.incident,

@@ -8,7 +8,7 @@ from aiguard_dagster.core.decisions import (
     GUARD,
     Decision,
     DecisionKind,
-    ended,
+    following,
     proposal_id,
     proposals,
     request_id,
@@ -63,7 +63,7 @@ def _over(seen: Situation, proposal: Decision) -> Decision | None:
     if breach is not None and breach.ended is None:
         return None
     reason = f"{proposal.rule}: the breach was over before anybody answered"
-    return ended(proposal, DecisionKind.SUPERSEDED, reason)
+    return following(proposal, DecisionKind.SUPERSEDED, reason)
 
 
 def _expired(seen: Situation, proposal: Decision) -> Decision | None:
